@@ -1,0 +1,114 @@
+"""Every error Trunkline raises on purpose, in one tree.
+
+    TrunklineError
+    ├── SettingsError          the operator's file or environment is wrong
+    ├── RequestError           the caller of the API asked for something impossible
+    │   ├── InvalidNumber
+    │   ├── UnknownAgent
+    │   ├── UnknownCall
+    │   ├── CallEnded
+    │   └── CallerIdNotAllowed
+    ├── NotReady               a part the call needs isn't there (yet)
+    │   ├── TrunkNotConfigured
+    │   ├── PbxUnavailable
+    │   └── SpeechUnavailable
+    ├── ModelRefused           a speech model's file is not the published one
+    ├── BrainError             the brain gave no usable answer
+    ├── StoreError             the call store could not be read or written
+    └── ProtocolError          a peer broke AudioSocket, ARI, SIP or RTP
+
+Each class carries a stable `code` (part of the HTTP API), whether trying again can help, and whose fault it is
+as an HTTP status. The message is one sentence a user understands; `remedy` says what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TrunklineError(Exception):
+    """Root of the tree: `message` for people, `code` for programs, `remedy` for whoever can repair it."""
+
+    code: ClassVar[str] = "internal_error"
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, remedy: str | None = None, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+
+class SettingsError(TrunklineError):
+    code = "settings_invalid"
+
+
+class RequestError(TrunklineError):
+    code = "request_invalid"
+    http_status = 422
+
+
+class InvalidNumber(RequestError):
+    code = "invalid_number"
+
+
+class UnknownAgent(RequestError):
+    code = "unknown_agent"
+
+
+class UnknownCall(RequestError):
+    code = "unknown_call"
+    http_status = 404
+
+
+class CallEnded(RequestError):
+    code = "call_ended"
+    http_status = 409
+
+
+class CallerIdNotAllowed(RequestError):
+    code = "caller_id_not_allowed"
+
+
+class NotReady(TrunklineError):
+    code = "not_ready"
+    http_status = 503
+    retryable = True
+
+
+class TrunkNotConfigured(NotReady):
+    code = "trunk_not_configured"
+    retryable = False
+
+
+class PbxUnavailable(NotReady):
+    code = "pbx_unavailable"
+
+
+class SpeechUnavailable(NotReady):
+    code = "speech_unavailable"
+
+
+class ModelRefused(TrunklineError):
+    code = "model_refused"
+
+
+class BrainError(TrunklineError):
+    code = "brain_failed"
+    http_status = 502
+    retryable = True
+
+
+class StoreError(TrunklineError):
+    code = "store_failed"
+    http_status = 503
+    retryable = True
+
+
+class ProtocolError(TrunklineError):
+    code = "protocol_error"
+    http_status = 502

@@ -1,0 +1,254 @@
+"""What the heart needs of the world, as Protocols. Plugs fit these; each has an honest double in `tests/doubles.py`
+that passes the same contract suite as the real thing.
+
+Audio everywhere: 8 kHz, signed 16-bit little-endian, mono (`trunkline.audio`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from trunkline.events import CallUpdate, PbxEvent
+from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Direction, Turn
+
+# ── telephony ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LegListener(Protocol):
+    """Who listens to a leg. Called on the event loop, up to fifty times a second per call: must return at once."""
+
+    def audio_received(self, frame: bytes) -> None:
+        """One frame from the person: 320 bytes, 20 ms."""
+
+    def next_frame(self) -> bytes:
+        """The pacing clock asks for the frame to send now: exactly 320 bytes; silence when there is nothing to say.
+
+        Called exactly once per 20 ms while the leg is open, whether or not audio comes in: the media clock.
+        """
+
+    def key_received(self, digit: str) -> None:
+        """The person pressed a key: one of `0123456789*#ABCD`."""
+
+    def leg_closed(self, why: str) -> None:
+        """The leg is gone, `why` for the log. Called once; nothing is called after it."""
+
+
+class CallLeg(Protocol):
+    """One side of a call, with its audio."""
+
+    @property
+    def call_id(self) -> CallId: ...
+
+    def attach(self, listener: LegListener) -> None:
+        """Start the media: frames flow to and from `listener` until either side closes."""
+
+    def close(self) -> None:
+        """Hang up. `leg_closed` follows. Closing twice is harmless."""
+
+
+class LegSource(Protocol):
+    """Hands out the media legs of calls that are expected; refuses all others."""
+
+    def expect(self, call_id: CallId, on_leg: Callable[[CallLeg], None]) -> None:
+        """Announce a call: when its media connects, `on_leg` is called on the event loop, at most once."""
+
+    def forget(self, call_id: CallId) -> None:
+        """Stop expecting that call; harmless when it isn't expected."""
+
+
+class Pbx(Protocol):
+    """The phone system's control side (Asterisk's ARI)."""
+
+    def on_event(self, listener: Callable[[PbxEvent], None]) -> None:
+        """Who gets `PbxEvent`s, on the event loop."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    async def dial(self, call_id: CallId, number: str, *, caller_id: str | None, ring_timeout: float) -> None:
+        """Place a call on the trunk; progress follows as events, always ending in `FarEndGone` or `PbxLost`.
+
+        Raises `PbxUnavailable` when the request surely did not reach Asterisk or was refused: nothing rang then.
+        """
+
+    async def hang_up(self, call_id: CallId) -> None:
+        """End the channel, whatever its state; harmless when it is gone."""
+
+
+# ── speech ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class VoiceStream(Protocol):
+    """Voice activity of one leg."""
+
+    @property
+    def probability(self) -> float:
+        """That the newest audio holds speech, 0 to 1. May lag the last `push` by one 32 ms window."""
+
+    def push(self, frame: bytes) -> None:
+        """20 ms of audio, in order."""
+
+    def close(self) -> None: ...
+
+
+class VoiceDetector(Protocol):
+    """Tells speech from everything else, for many legs at a time."""
+
+    def open(self) -> VoiceStream: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said. `text` is empty when nothing was understood."""
+
+    text: str
+    confidence: float
+    """0 to 1."""
+
+
+class SpeechToText(Protocol):
+    async def warm_up(self) -> None:
+        """Load whatever the first transcription would otherwise wait for."""
+
+    async def transcribe(self, audio: bytes, *, language: str = "en", hint: str = "") -> Transcript:
+        """Words of an utterance (0.1 to 30 s). `hint`: words likely to occur. Raises `SpeechUnavailable`.
+
+        Never blocks the event loop; cancelling gives the worker back as soon as it can be.
+        """
+
+    async def close(self) -> None: ...
+
+
+class TextToSpeech(Protocol):
+    async def warm_up(self) -> None: ...
+
+    def synthesise(self, text: str, *, voice: str = "", speed: float = 1.0) -> AsyncIterator[bytes]:
+        """Audio of `text`, in pieces as they become ready (whole samples, any length), without leading dead air.
+
+        Raises `SpeechUnavailable`. Cancelling stops the work.
+        """
+
+    async def close(self) -> None: ...
+
+
+# ── brains ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak this (a sentence or more)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Hang up when everything said before it has been heard."""
+
+
+BrainAction = Say | HangUp
+
+
+@dataclass(frozen=True, slots=True)
+class CallBriefing:
+    """What a brain knows when a call begins."""
+
+    call_id: CallId
+    direction: Direction
+    agent: str
+    number: str
+    caller_id: str | None = None
+    script: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTurn:
+    """What the person did since the agent's last words."""
+
+    number: int
+    """1, 2, 3 …: the person's turns."""
+    text: str
+    """The transcript; empty when nothing was understood or only keys were pressed."""
+    audio: bytes
+    keys: str = ""
+    heard: str | None = None
+    """What the person heard of the agent's last answer, when it was cut off."""
+
+
+class BrainSession(Protocol):
+    """The mind of one call. Its iterators are closed (`aclose`) when the person interrupts or hangs up."""
+
+    def greet(self) -> AsyncIterator[BrainAction]:
+        """What to say at the answer. Asked for while the phone still rings."""
+
+    def reply(self, turn: PersonTurn) -> AsyncIterator[BrainAction]:
+        """What to do after the person's turn. Raises `BrainError` when there is no usable answer."""
+
+    async def close(self) -> None: ...
+
+
+class Brain(Protocol):
+    async def open(self, briefing: CallBriefing) -> BrainSession: ...
+
+    async def close(self) -> None: ...
+
+
+# ── store ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class CallStore(Protocol):
+    """Keeps calls. Every method returns when the data is safe on disk. Raises `StoreError`."""
+
+    async def add(self, call: CallRecord) -> None: ...
+
+    async def set_state(
+        self, call_id: CallId, state: CallState, at: datetime, *, greeting_ms: float | None = None
+    ) -> None:
+        """Also stamps `dialled_at`, `ringing_at` (180 or 183), `answered_at`, whichever belongs to `state`."""
+
+    async def set_greeting(self, call_id: CallId, greeting_ms: float) -> None: ...
+
+    async def add_turn(self, call_id: CallId, turn: Turn) -> None:
+        """Adding the same turn number again replaces it."""
+
+    async def add_event(self, event: CallEvent) -> None: ...
+
+    async def end(self, call_id: CallId, end: CallEnd, at: datetime, *, recording: str | None = None) -> None: ...
+
+    async def get(self, call_id: CallId) -> CallRecord | None: ...
+
+    async def list(
+        self, *, limit: int = 50, before: CallId | None = None, state: CallState | None = None, number: str | None = None
+    ) -> list[CallRecord]:
+        """Newest first, without turns and events."""
+
+    async def close_orphans(self, end: CallEnd, at: datetime) -> list[CallId]:
+        """End every call that a dead process left open; returns their ids."""
+
+    async def close(self) -> None: ...
+
+
+class Recorder(Protocol):
+    """Writes one call's recording: stereo, left the person, right the agent."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def write(self, person: bytes, agent: bytes) -> None:
+        """Equal lengths of both sides. Returns at once; the disk is somebody else's thread."""
+
+    async def close(self) -> None:
+        """Returns when the file is complete."""
+
+
+class RecordingShelf(Protocol):
+    def open(self, call_id: CallId) -> Recorder: ...
+
+
+Watcher = Callable[[CallUpdate], None]
+"""Called on the event loop for every update of every call; must return at once."""

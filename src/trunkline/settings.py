@@ -1,0 +1,388 @@
+"""Settings: one `trunkline.toml`, the environment, `.env`; typed, validated, documented.
+
+Precedence, strongest first: environment (`TRUNKLINE_TRUNK__PASSWORD`), `.env`, `trunkline.toml`, embedded defaults.
+With no file at all the product runs. `docs/settings.md` lists every key and is tested against this file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from trunkline.errors import SettingsError
+
+ENV_PREFIX = "TRUNKLINE_"
+DEFAULT_FILE = Path("trunkline.toml")
+E164 = re.compile(r"\+[1-9]\d{6,14}")
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ServiceSettings(Section):
+    """`[service]`: the HTTP API and where things are kept."""
+
+    host: str = "127.0.0.1"
+    """Address the HTTP API listens on. Anything beyond loopback needs `api_key`."""
+    port: int = Field(3030, ge=0, le=65535)
+    """Port of the HTTP API; 0 takes a free one."""
+    api_key: SecretStr | None = None
+    """When set, every request but `/health` needs `Authorization: Bearer KEY`."""
+    data_dir: Path = Path("var")
+    """Folder for the database, recordings and the private Asterisk."""
+    database_url: SecretStr | None = None
+    """SQLAlchemy address of the call store; empty: SQLite at `data_dir/trunkline.db`."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe lines that are logged."""
+    max_calls: int = Field(50, ge=1, le=1000)
+    """Simultaneous calls; more are refused with `too_many_calls`."""
+
+    @model_validator(mode="after")
+    def _key_beyond_loopback(self) -> ServiceSettings:
+        try:
+            loopback = ip_address(self.host).is_loopback
+        except ValueError:
+            loopback = self.host == "localhost"
+        if not loopback and (self.api_key is None or len(self.api_key.get_secret_value()) < 16):
+            raise ValueError(
+                f"host {self.host!r} is reachable from other machines: set service.api_key (16 characters or more) first"
+            )
+        return self
+
+
+class AsteriskSettings(Section):
+    """`[asterisk]`: the private Asterisk that carries the calls."""
+
+    binary: Path | None = None
+    """Asterisk to use; empty: the machine's own if new enough, else one fetched into the cache."""
+    address: str | None = None
+    """IP address SIP and RTP bind to; empty: a free loopback address while the trunk is on this machine, else 0.0.0.0."""
+    sip_port: int = Field(0, ge=0, le=65535)
+    """SIP port; 0: 5060 if free, else any free one."""
+    rtp_port_first: int = Field(10000, ge=1024, le=65000)
+    """First UDP port for RTP."""
+    rtp_port_last: int = Field(20000, ge=1026, le=65535)
+    """Last UDP port for RTP."""
+    external_address: str | None = None
+    """Public address when this machine is behind NAT."""
+    local_nets: tuple[str, ...] = ()
+    """Networks that are not behind that NAT, as `10.0.0.0/8`."""
+    apt_mirror: str | None = None
+    """Address of a Debian mirror to fetch Asterisk from; empty: the one this machine uses."""
+    cache_dir: Path | None = None
+    """Where a fetched Asterisk is kept; empty: the user's cache folder."""
+
+    @model_validator(mode="after")
+    def _rtp_range(self) -> AsteriskSettings:
+        if self.rtp_port_last - self.rtp_port_first < 100:
+            raise ValueError("asterisk.rtp_port_last must lie at least 100 above asterisk.rtp_port_first")
+        return self
+
+
+class TrunkSettings(Section):
+    """`[trunk]`: the SIP trunk calls go out on. Any SIP peer; the words are Twilio's."""
+
+    host: str | None = None
+    """Termination host, as `example.pstn.twilio.com`. Empty: no calls can be placed."""
+    port: int = Field(5060, ge=1, le=65535)
+    """SIP port of the trunk."""
+    transport: Literal["udp", "tcp"] = "udp"
+    """Transport of SIP."""
+    proxy: str | None = None
+    """Address `host[:port]` requests are sent to when it differs from `host` (an edge or an outbound proxy)."""
+    username: str | None = None
+    """User of the trunk's credential list."""
+    password: SecretStr | None = None
+    """Password of the trunk's credential list."""
+    caller_ids: tuple[str, ...] = ()
+    """Numbers (E.164) we may show; the first one is the default."""
+    ring_timeout: float = Field(45.0, ge=5, le=300)
+    """Seconds a phone may ring."""
+    codecs: tuple[Literal["ulaw", "alaw"], ...] = ("ulaw", "alaw")
+    """Codecs offered, best first."""
+    identify: tuple[str, ...] = ()
+    """Networks the trunk sends its own requests from; empty: none is accepted."""
+    qualify_seconds: int = Field(60, ge=0, le=3600)
+    """How often OPTIONS is sent to the trunk; 0 never, otherwise at least every 15 s."""
+
+    @field_validator("caller_ids")
+    @classmethod
+    def _e164(cls, numbers: tuple[str, ...]) -> tuple[str, ...]:
+        for number in numbers:
+            if not E164.fullmatch(number):
+                raise ValueError(f"{number!r} is not an E.164 number: write + and the country code, as +14155550100")
+        return numbers
+
+    @field_validator("host", "proxy")
+    @classmethod
+    def _host(cls, host: str | None) -> str | None:
+        if host is not None and not re.fullmatch(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?", host):
+            raise ValueError(f"{host!r} is not a host name: write it without sip: and without a path")
+        return host
+
+    @field_validator("username")
+    @classmethod
+    def _username(cls, user: str | None) -> str | None:
+        if user is not None and not re.fullmatch(r"[A-Za-z0-9._@+\-]{1,64}", user):
+            raise ValueError("a user name is 1 to 64 letters, digits or . _ @ + -")
+        return user
+
+    @field_validator("password")
+    @classmethod
+    def _password(cls, password: SecretStr | None) -> SecretStr | None:
+        # It is written into pjsip.conf, where a semicolon starts a comment and a line end starts another setting.
+        if password is not None and re.search(r"[\x00-\x1f;\\]", password.get_secret_value()):
+            raise ValueError("a password must not hold control characters, semicolons or backslashes")
+        return password
+
+    @model_validator(mode="after")
+    def _credentials_together(self) -> TrunkSettings:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("trunk.username and trunk.password go together: set both or neither")
+        if 0 < self.qualify_seconds < 15:
+            raise ValueError("trunk.qualify_seconds must be 0 or at least 15")
+        return self
+
+
+class SpeechSettings(Section):
+    """`[speech]`: engines on this machine."""
+
+    stt_model: str = "base"
+    """Whisper model: `base`, or a folder with a ctranslate2 model."""
+    stt_workers: int = Field(1, ge=1, le=32)
+    """Processes that transcribe; each takes one core while busy and about 400 MB."""
+    tts_engine: Literal["hibari", "espeak"] = "hibari"
+    """Voice engine; espeak-ng is also what hibari falls back to."""
+    models_dir: Path | None = None
+    """Where models are kept; empty: the user's cache folder."""
+    offline: bool = False
+    """Never fetch a model; fail with a clear error instead."""
+
+
+class ListeningSettings(Section):
+    """How an agent listens: `[agents.NAME.listening]`."""
+
+    voice_threshold: float = Field(0.5, gt=0, lt=1)
+    """Probability above which a 32 ms window counts as speech."""
+    start_seconds: float = Field(0.06, ge=0.02, le=1)
+    """Speech that lasts this long begins a turn."""
+    end_silence_seconds: float = Field(0.5, ge=0.1, le=5)
+    """Silence that ends a turn."""
+    max_turn_seconds: float = Field(10.0, ge=1, le=30)
+    """A turn is cut here, as in the hand-made set-up."""
+    silent_caller_seconds: float = Field(7.0, ge=1, le=60)
+    """Silence after which a silent person is asked."""
+    silent_caller_asks: int = Field(2, ge=0, le=10)
+    """Times a silent person is asked before the farewell."""
+
+
+class AgentSettings(Section):
+    """`[agents.NAME]`: a named greeting, brain, voice and manners."""
+
+    brain: Literal["scripted"] = "scripted"
+    """What decides on the words."""
+    script: str = "appointment"
+    """Of the scripted brain: a sample that comes with Trunkline (`appointment`) or the path of a YAML file."""
+    greeting: str | None = None
+    """Replaces the script's greeting; `{name}` is filled from the call's variables."""
+    voice: str = ""
+    """Voice of the engine; empty: its default."""
+    speed: float = Field(1.0, ge=0.5, le=2)
+    """Pace of the voice."""
+    language: str = "en"
+    """Language that is listened for."""
+    variables: dict[str, str] = Field(default_factory=dict)
+    """Values for the script when the call brings none."""
+    max_call_seconds: float = Field(600.0, ge=5, le=14400)
+    """Longest call; then a farewell."""
+    ask_again: str = "Are you still there?"
+    """Said to a silent person."""
+    farewell_silent: str = "I can't hear you, so I'll hang up now. Goodbye."
+    """Said before hanging up on a silent person."""
+    farewell_time: str = "I'm afraid our time is up. Goodbye."
+    """Said when the call reaches its longest length."""
+    sorry: str = "I'm sorry, something went wrong on my side. Please call us back later. Goodbye."
+    """Said when the brain fails."""
+    listening: ListeningSettings = ListeningSettings()
+    """How it listens."""
+
+
+DEFAULT_AGENT = "outbound-ai-conversational"
+
+
+class Settings(BaseSettings):
+    """All of them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    service: ServiceSettings = ServiceSettings()
+    asterisk: AsteriskSettings = AsteriskSettings()
+    trunk: TrunkSettings = TrunkSettings()
+    speech: SpeechSettings = SpeechSettings()
+    agents: dict[str, AgentSettings] = Field(default_factory=lambda: {DEFAULT_AGENT: AgentSettings()})
+    """Agents by name; `context` in `POST /call` names one."""
+
+    @field_validator("agents")
+    @classmethod
+    def _agent_names(cls, agents: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
+        for name in agents:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+                raise ValueError(f"agent name {name!r}: letters, digits, - and _ only, at most 64")
+        return agents or {DEFAULT_AGENT: AgentSettings()}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, dotenv_settings, init_settings
+
+
+def load(file: Path | None = None, *, env_file: Path | None = Path(".env")) -> Settings:
+    """Settings from `file` (default: `TRUNKLINE_CONFIG`, else `trunkline.toml` if it exists), `.env` and environment.
+
+    Raises `SettingsError` naming key, value, file and remedy.
+    """
+    named = file or (Path(os.environ[f"{ENV_PREFIX}CONFIG"]) if os.environ.get(f"{ENV_PREFIX}CONFIG") else None)
+    path = named or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    content: dict[str, Any] = {}
+    if path is not None:
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise SettingsError(f"The settings file {path} does not exist.", remedy="Create it or name another.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"The settings file {path} is not valid TOML: {error}.", remedy="Correct that line.") from error
+        except OSError as error:
+            raise SettingsError(f"The settings file {path} can't be read: {error.strerror}.", remedy="Check its permissions.") from error
+        if unknown := sorted(set(content) - set(Settings.model_fields)):
+            raise SettingsError(
+                f"{path}: there is no section [{unknown[0]}].",
+                remedy=f"Sections are: {', '.join(Settings.model_fields)}.",
+            )
+    _check_environment(env_file)
+    try:
+        return Settings(_env_file=env_file, **content)
+    except ValidationError as error:
+        raise _explain(error, content, path, env_file) from None
+
+
+def effective(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every key with its effective value as text, secrets masked; for `trunkline settings`."""
+
+    def walk(prefix: str, value: object) -> Iterator[tuple[str, str]]:
+        if isinstance(value, BaseModel):
+            for name in type(value).model_fields:
+                yield from walk(f"{prefix}.{name}" if prefix else name, getattr(value, name))
+        elif isinstance(value, Mapping) and value and all(isinstance(v, BaseModel) for v in value.values()):
+            for name, item in value.items():
+                yield from walk(f"{prefix}.{name}", item)
+        elif isinstance(value, SecretStr):
+            yield prefix, "••••••••"
+        else:
+            yield prefix, _toml(value)
+
+    yield from walk("", settings)
+
+
+def _toml(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str() | Path():
+            return f'"{value}"'
+        case tuple() | list():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case Mapping():
+            return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+        case _:
+            return str(value)
+
+
+def _check_environment(env_file: Path | None) -> None:
+    """A misspelt variable would otherwise be ignored silently."""
+    names = [name for name in os.environ if name.upper().startswith(ENV_PREFIX) and "__" in name]
+    if env_file is not None and env_file.exists():
+        lines = env_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        names += [name for line in lines if "=" in line and (name := line.split("=")[0].strip()).startswith(ENV_PREFIX)]
+    for name in names:
+        section, *rest = name.upper().removeprefix(ENV_PREFIX).lower().split("__")
+        field = Settings.model_fields.get(section)
+        if field is None or section == "agents" or not rest:
+            known = field is not None or section == "config"
+        else:
+            kind = field.annotation
+            known = isinstance(kind, type) and issubclass(kind, BaseModel) and rest[0] in kind.model_fields
+        if not known:
+            raise SettingsError(
+                f"The environment variable {name} names no setting.",
+                remedy="Write TRUNKLINE_SECTION__KEY, as TRUNKLINE_TRUNK__HOST; `trunkline settings` lists the keys.",
+            )
+
+
+def _explain(
+    error: ValidationError, content: Mapping[str, Any], path: Path | None, env_file: Path | None
+) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    variable = ENV_PREFIX + "__".join(str(part).upper() for part in first["loc"])
+    if variable in os.environ:
+        where = f"the environment variable {variable}"
+    elif env_file is not None and env_file.exists() and variable in env_file.read_text(encoding="utf-8", errors="replace"):
+        where = str(env_file)
+    else:
+        where = str(path) if path is not None else "the environment"
+    value: object = content
+    for part in first["loc"]:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = os.environ.get(variable, value)
+    secret = any(word in key for word in ("password", "key", "secret", "database_url"))
+    said = "" if shown is None or isinstance(shown, Mapping) else f" = {'••••••••' if secret else repr(shown)}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        section = Settings.model_fields.get(str(first["loc"][0]))
+        kind = section.annotation if section else None
+        known = list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+        if first["loc"][0] == "agents":
+            known = list(ListeningSettings.model_fields if "listening" in first["loc"] else AgentSettings.model_fields)
+        return SettingsError(f"{where}: there is no setting {key}.", remedy=f"Known here: {', '.join(known)}.")
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return SettingsError(
+        f"{where}: {key}{said}: {message}{more}.",
+        remedy="Correct it and start again; docs/settings.md describes every key.",
+        key=key,
+    )
+
+
+__all__ = [
+    "AgentSettings",
+    "AsteriskSettings",
+    "ListeningSettings",
+    "ServiceSettings",
+    "Settings",
+    "SpeechSettings",
+    "TrunkSettings",
+    "effective",
+    "load",
+]
