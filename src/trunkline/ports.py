@@ -222,8 +222,13 @@ class CallStore(Protocol):
 
     async def get(self, call_id: CallId) -> CallRecord | None: ...
 
-    async def list(
-        self, *, limit: int = 50, before: CallId | None = None, state: CallState | None = None, number: str | None = None
+    async def recent(
+        self,
+        *,
+        limit: int = 50,
+        before: CallId | None = None,
+        state: CallState | None = None,
+        number: str | None = None,
     ) -> list[CallRecord]:
         """Newest first, without turns and events."""
 

@@ -269,11 +269,17 @@ def load(file: Path | None = None, *, env_file: Path | None = Path(".env")) -> S
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise SettingsError(f"The settings file {path} does not exist.", remedy="Create it or name another.") from error
+            raise SettingsError(
+                f"The settings file {path} does not exist.", remedy="Create it or name another."
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"The settings file {path} is not valid TOML: {error}.", remedy="Correct that line.") from error
+            raise SettingsError(
+                f"The settings file {path} is not valid TOML: {error}.", remedy="Correct that line."
+            ) from error
         except OSError as error:
-            raise SettingsError(f"The settings file {path} can't be read: {error.strerror}.", remedy="Check its permissions.") from error
+            raise SettingsError(
+                f"The settings file {path} can't be read: {error.strerror}.", remedy="Check its permissions."
+            ) from error
         if unknown := sorted(set(content) - set(Settings.model_fields)):
             raise SettingsError(
                 f"{path}: there is no section [{unknown[0]}].",
@@ -349,7 +355,11 @@ def _explain(
     variable = ENV_PREFIX + "__".join(str(part).upper() for part in first["loc"])
     if variable in os.environ:
         where = f"the environment variable {variable}"
-    elif env_file is not None and env_file.exists() and variable in env_file.read_text(encoding="utf-8", errors="replace"):
+    elif (
+        env_file is not None
+        and env_file.exists()
+        and variable in env_file.read_text(encoding="utf-8", errors="replace")
+    ):
         where = str(env_file)
     else:
         where = str(path) if path is not None else "the environment"
