@@ -1,4 +1,4 @@
-"""The things Trunkline is about: calls, turns and what became of them. Plain frozen data, no behaviour beyond reading it."""
+"""The things Trunkline is about: calls, turns and what became of them. Plain frozen data."""
 
 from __future__ import annotations
 

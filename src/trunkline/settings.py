@@ -58,7 +58,8 @@ class ServiceSettings(Section):
             loopback = self.host == "localhost"
         if not loopback and (self.api_key is None or len(self.api_key.get_secret_value()) < 16):
             raise ValueError(
-                f"host {self.host!r} is reachable from other machines: set service.api_key (16 characters or more) first"
+                f"host {self.host!r} is reachable from other machines: "
+                "first set service.api_key (16 characters or more)"
             )
         return self
 
@@ -69,7 +70,7 @@ class AsteriskSettings(Section):
     binary: Path | None = None
     """Asterisk to use; empty: the machine's own if new enough, else one fetched into the cache."""
     address: str | None = None
-    """IP address SIP and RTP bind to; empty: a free loopback address while the trunk is on this machine, else 0.0.0.0."""
+    """IP address of SIP and RTP; empty: a free loopback address while the trunk is on this machine, else 0.0.0.0."""
     sip_port: int = Field(0, ge=0, le=65535)
     """SIP port; 0: 5060 if free, else any free one."""
     rtp_port_first: int = Field(10000, ge=1024, le=65000)
