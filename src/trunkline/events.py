@@ -8,6 +8,7 @@ Audio and keys do not travel as events: they reach a `LegListener` by plain call
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Speaker, Turn
 
@@ -73,9 +74,21 @@ class CallCreated:
 
 @dataclass(frozen=True, slots=True)
 class CallStateChanged:
+    """`end` and `recording` (file name) come with `CallState.ENDED` only."""
+
     call_id: CallId
     state: CallState
+    at: datetime
     end: CallEnd | None = None
+    recording: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingStarted:
+    """The greeting's first audible sample went out, so long after the answer."""
+
+    call_id: CallId
+    greeting_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +123,4 @@ class CallNoted:
     event: CallEvent
 
 
-CallUpdate = CallCreated | CallStateChanged | SpeechHeard | SentenceStarted | TurnFinished | CallNoted
+CallUpdate = CallCreated | CallStateChanged | GreetingStarted | SpeechHeard | SentenceStarted | TurnFinished | CallNoted

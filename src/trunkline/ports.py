@@ -206,9 +206,7 @@ class CallStore(Protocol):
 
     async def add(self, call: CallRecord) -> None: ...
 
-    async def set_state(
-        self, call_id: CallId, state: CallState, at: datetime, *, greeting_ms: float | None = None
-    ) -> None:
+    async def set_state(self, call_id: CallId, state: CallState, at: datetime) -> None:
         """Also stamps `dialled_at`, `ringing_at` (180 or 183), `answered_at`, whichever belongs to `state`."""
 
     async def set_greeting(self, call_id: CallId, greeting_ms: float) -> None: ...
