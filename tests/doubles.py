@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import numpy as np
 
@@ -131,7 +131,7 @@ class FakeTextToSpeech:
     async def warm_up(self) -> None:
         self.warmed_up = True
 
-    async def synthesise(self, text: str, *, voice: str = "", speed: float = 1.0) -> AsyncIterator[bytes]:
+    async def synthesise(self, text: str, *, voice: str = "", speed: float = 1.0) -> AsyncGenerator[bytes, None]:
         if self.closed:
             raise SpeechUnavailable("The voice is closed.")
         self.said.append(text)

@@ -44,3 +44,32 @@ def from_float(wave: NDArray[np.float32]) -> bytes:
 def to_float(pcm: bytes | bytearray | memoryview) -> NDArray[np.float32]:
     """16-bit PCM to float samples in [-1, 1)."""
     return to_samples(pcm).astype(np.float32) / np.float32(32768.0)
+
+
+_BLOCK = 40
+"""Samples (5 ms) over which loudness is judged."""
+AUDIBLE = 10 ** (-42 / 20) * 32768
+"""Quietest root-mean-square level that a listener on a telephone hears as sound: -42 dB below full scale."""
+
+
+def _audible_blocks(pcm: bytes | bytearray | memoryview) -> NDArray[np.intp]:
+    samples = to_samples(pcm)
+    blocks = len(samples) // _BLOCK
+    if blocks == 0:
+        return np.empty(0, np.intp)
+    squares = np.square(samples[: blocks * _BLOCK].astype(np.float32)).reshape(blocks, _BLOCK).mean(axis=1)
+    # Relative to the loudest part, so that line noise behind loud speech is not taken for speech.
+    floor = max(AUDIBLE, float(np.sqrt(squares.max())) * 10 ** (-32 / 20))
+    return np.flatnonzero(squares >= floor * floor)
+
+
+def audible_start(pcm: bytes | bytearray | memoryview) -> int | None:
+    """Byte offset of the first audible sound, to 5 ms; `None` where there is none."""
+    blocks = _audible_blocks(pcm)
+    return int(blocks[0]) * _BLOCK * SAMPLE_BYTES if len(blocks) else None
+
+
+def audible_end(pcm: bytes | bytearray | memoryview) -> int:
+    """Byte offset behind the last audible sound, to 5 ms; 0 where there is none."""
+    blocks = _audible_blocks(pcm)
+    return (int(blocks[-1]) + 1) * _BLOCK * SAMPLE_BYTES if len(blocks) else 0

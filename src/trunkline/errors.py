@@ -11,6 +11,7 @@
     ├── NotReady               a part the call needs isn't there (yet)
     │   ├── TrunkNotConfigured
     │   ├── PbxUnavailable
+    │   ├── TooManyCalls
     │   └── SpeechUnavailable
     ├── ModelRefused           a speech model's file is not the published one
     ├── BrainError             the brain gave no usable answer
@@ -87,6 +88,10 @@ class TrunkNotConfigured(NotReady):
 
 class PbxUnavailable(NotReady):
     code = "pbx_unavailable"
+
+
+class TooManyCalls(NotReady):
+    code = "too_many_calls"
 
 
 class SpeechUnavailable(NotReady):

@@ -6,7 +6,7 @@ Audio everywhere: 8 kHz, signed 16-bit little-endian, mono (`trunkline.audio`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -126,7 +126,7 @@ class SpeechToText(Protocol):
 class TextToSpeech(Protocol):
     async def warm_up(self) -> None: ...
 
-    def synthesise(self, text: str, *, voice: str = "", speed: float = 1.0) -> AsyncIterator[bytes]:
+    def synthesise(self, text: str, *, voice: str = "", speed: float = 1.0) -> AsyncGenerator[bytes, None]:
         """Audio of `text`, in pieces as they become ready (whole samples, any length), without leading dead air.
 
         Raises `SpeechUnavailable`. Cancelling stops the work.
@@ -181,12 +181,12 @@ class PersonTurn:
 
 
 class BrainSession(Protocol):
-    """The mind of one call. Its iterators are closed (`aclose`) when the person interrupts or hangs up."""
+    """The mind of one call. Its generators are closed (`aclose`) when the person interrupts or hangs up."""
 
-    def greet(self) -> AsyncIterator[BrainAction]:
+    def greet(self) -> AsyncGenerator[BrainAction, None]:
         """What to say at the answer. Asked for while the phone still rings."""
 
-    def reply(self, turn: PersonTurn) -> AsyncIterator[BrainAction]:
+    def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
         """What to do after the person's turn. Raises `BrainError` when there is no usable answer."""
 
     async def close(self) -> None: ...

@@ -180,8 +180,14 @@ class ListeningSettings(Section):
     """Probability above which a 32 ms window counts as speech."""
     start_seconds: float = Field(0.06, ge=0.02, le=1)
     """Speech that lasts this long begins a turn."""
+    pause_seconds: float = Field(0.2, ge=0.06, le=2)
+    """Silence after which transcription starts in the hope that the turn is over; thrown away if speech goes on."""
     end_silence_seconds: float = Field(0.5, ge=0.1, le=5)
     """Silence that ends a turn."""
+    interrupt_seconds: float = Field(0.3, ge=0, le=3)
+    """Speech that lasts this long while the agent speaks makes it stop; 0: it never stops."""
+    keys_gap_seconds: float = Field(1.2, ge=0.2, le=10)
+    """No further key for this long ends an answer by keys; `#` ends it at once."""
     max_turn_seconds: float = Field(10.0, ge=1, le=30)
     """A turn is cut here, as in the hand-made set-up."""
     silent_caller_seconds: float = Field(7.0, ge=1, le=60)

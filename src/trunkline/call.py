@@ -1,0 +1,270 @@
+"""One outgoing call from the dial to the end: what the far end does, when the conversation runs, how it all ended.
+
+QUEUED → DIALLING → RINGING ⇄ EARLY_MEDIA → ANSWERED → ENDED      (ENDED can follow any of them)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from trunkline.carriers import diagnosis
+from trunkline.conversation.conversation import Conversation, Ending, Senses
+from trunkline.errors import ProtocolError, TrunklineError
+from trunkline.events import (
+    CallNoted,
+    CallStateChanged,
+    FarEndAnswered,
+    FarEndGone,
+    FarEndProgress,
+    FarEndRinging,
+    LegEvent,
+    PbxLost,
+)
+from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy
+from trunkline.ports import Brain, CallBriefing, CallLeg, LegSource, Pbx, RecordingShelf, Watcher
+from trunkline.settings import AgentSettings
+
+log = logging.getLogger(__name__)
+
+TRANSITIONS: Final[dict[CallState, frozenset[CallState]]] = {
+    CallState.QUEUED: frozenset({CallState.DIALLING, CallState.ENDED}),
+    CallState.DIALLING: frozenset({CallState.RINGING, CallState.EARLY_MEDIA, CallState.ANSWERED, CallState.ENDED}),
+    CallState.RINGING: frozenset({CallState.EARLY_MEDIA, CallState.ANSWERED, CallState.ENDED}),
+    CallState.EARLY_MEDIA: frozenset({CallState.RINGING, CallState.ANSWERED, CallState.ENDED}),
+    CallState.ANSWERED: frozenset({CallState.ENDED}),
+    CallState.ENDED: frozenset(),
+}
+
+STAMPS: Final = {
+    CallState.DIALLING: "dialled_at",
+    CallState.RINGING: "ringing_at",
+    CallState.EARLY_MEDIA: "ringing_at",
+    CallState.ANSWERED: "answered_at",
+    CallState.ENDED: "ended_at",
+}
+"""Which time of the record a state sets, the first time it is reached."""
+
+CAUSE_WAIT = 1.0
+"""Seconds we wait for Asterisk's word on a channel whose audio has ended."""
+MEDIA_WAIT = 5.0
+"""Seconds between an answer and its audio before the call counts as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What every call of this service shares."""
+
+    pbx: Pbx
+    legs: LegSource
+    senses: Senses
+    recordings: RecordingShelf
+
+
+class OutboundCall:
+    """`run()` is one task; the switchboard hands in what happens outside: `far_end`, `pbx_lost`, `hang_up`."""
+
+    def __init__(
+        self,
+        record: CallRecord,
+        agent: AgentSettings,
+        brain: Brain,
+        line: Line,
+        *,
+        ring_timeout: float,
+        publish: Watcher,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.record = record
+        self._agent = agent
+        self._brain = brain
+        self._line = line
+        self._ring_timeout = ring_timeout
+        self._publish = publish
+        self._leg: asyncio.Future[CallLeg] = loop.create_future()
+        self._gone: asyncio.Future[FarEndGone | PbxLost] = loop.create_future()
+        self._end_asked: asyncio.Future[HangUpBy] = loop.create_future()
+        self._media_due: asyncio.TimerHandle | None = None
+        self._rang = False
+
+    # ── what happens outside ───────────────────────────────────────────────────────────────────────────────────
+
+    def far_end(self, event: LegEvent) -> None:
+        """What telephony reports of the far leg."""
+        match event:
+            case FarEndRinging():
+                self._rang = True
+                self._change(CallState.RINGING)
+            case FarEndProgress():
+                self._rang = True
+                self._change(CallState.EARLY_MEDIA)
+            case FarEndAnswered():
+                self._answered()
+            case FarEndGone():
+                _settle(self._gone, event)
+
+    def pbx_lost(self, event: PbxLost) -> None:
+        """Asterisk is gone and the channel with it."""
+        _settle(self._gone, event)
+
+    def hang_up(self, by: HangUpBy) -> None:
+        """End the call, whatever it is doing."""
+        _settle(self._end_asked, by)
+        if self._leg.done() and not self._leg.exception():
+            self._leg.result().close()
+
+    def _answered(self) -> None:
+        self._change(CallState.ANSWERED)
+        if not self._leg.done() and self._media_due is None:
+            self._media_due = asyncio.get_running_loop().call_later(MEDIA_WAIT, self._no_media)
+
+    def _on_leg(self, leg: CallLeg) -> None:
+        if self._leg.done() or self._end_asked.done():
+            leg.close()
+            return
+        self._answered()
+        self._leg.set_result(leg)
+
+    def _no_media(self) -> None:
+        if not self._leg.done():
+            self._leg.set_exception(ProtocolError("The call was answered, but Asterisk connected no audio."))
+
+    # ── the call's way ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """The outermost frame of a call: whatever goes wrong in it ends it, truthfully, and no other."""
+        end = self._broken("The service was stopped during the call.")
+        self._line.legs.expect(self.record.id, self._on_leg)
+        try:
+            end = await self._place()
+        except TrunklineError as error:
+            end = self._broken(str(error))
+        except Exception:
+            log.exception("Call %s broke", self.record.id)
+            end = self._broken("Something in Trunkline broke; the log says what.")
+        finally:
+            self._line.legs.forget(self.record.id)
+            if self._media_due is not None:
+                self._media_due.cancel()
+            try:
+                if not self._gone.done():
+                    await self._line.pbx.hang_up(self.record.id)
+            finally:
+                self._change(CallState.ENDED, end)
+
+    async def _place(self) -> CallEnd:
+        """Dial, and see it through to the end."""
+        self._change(CallState.DIALLING)
+        preparing = asyncio.create_task(self._prepare(), name=f"greeting {self.record.id}")
+        try:
+            await self._line.pbx.dial(
+                self.record.id, self.record.number, caller_id=self.record.caller_id, ring_timeout=self._ring_timeout
+            )
+            leg = await self._until_answered(preparing)
+            if leg is None:
+                return await self._unanswered()
+            conversation = await preparing
+            recorder = self._line.recordings.open(self.record.id)
+            self.record = replace(self.record, recording=recorder.path.name)
+            return await self._after(await conversation.hold(leg, recorder))
+        finally:
+            preparing.cancel()
+            for prepared in await asyncio.gather(preparing, return_exceptions=True):
+                if isinstance(prepared, Conversation):
+                    await prepared.close()
+
+    async def _prepare(self) -> Conversation:
+        """Brain and greeting, while the phone rings."""
+        record = self.record
+        mind = await self._brain.open(
+            CallBriefing(
+                call_id=record.id,
+                direction=record.direction,
+                agent=record.agent,
+                number=record.number,
+                caller_id=record.caller_id,
+                script=record.script,
+                variables=record.variables,
+            )
+        )
+        conversation = Conversation(record.id, self._agent, mind, self._line.senses, publish=self._publish)
+        try:
+            await conversation.prepare()
+        except BaseException:
+            await conversation.close()
+            raise
+        return conversation
+
+    async def _until_answered(self, preparing: asyncio.Task[Conversation]) -> CallLeg | None:
+        waiting: set[asyncio.Future[Any]] = {self._leg, self._gone, self._end_asked, preparing}
+        while True:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if preparing in done:
+                preparing.result()  # raises where there is nothing to say: nobody shall be rung for that
+            if self._gone.done() or self._end_asked.done():
+                return None
+            if self._leg in done:
+                return self._leg.result()
+
+    async def _unanswered(self) -> CallEnd:
+        """The far end, the carrier or somebody at our side ended it before an answer."""
+        if self._end_asked.done() and not self._gone.done():
+            await self._line.pbx.hang_up(self.record.id)
+            return CallEnd(Disposition.CANCELLED, "Cancelled before it was answered.", self._end_asked.result())
+        gone = self._gone.result()
+        if isinstance(gone, PbxLost):
+            return self._broken(f"Asterisk stopped while the call was being placed: {gone.why}")
+        end = diagnosis.explain(
+            sip_code=gone.sip_code,
+            sip_reason=gone.sip_reason,
+            q850_cause=gone.q850_cause,
+            rang=self._rang,
+            ring_timeout=self._ring_timeout,
+        )
+        if gone.sip_code is not None:
+            self._note("sip-answer", f"{gone.sip_code} {gone.sip_reason or ''}".strip(), sipCode=gone.sip_code)
+        return end
+
+    async def _after(self, ending: Ending) -> CallEnd:
+        """The conversation is over: wait for Asterisk's word, then say whose doing it was."""
+        await asyncio.wait({self._gone}, timeout=CAUSE_WAIT)
+        gone = self._gone.result() if self._gone.done() else None
+        if isinstance(gone, PbxLost):
+            return self._broken(f"Asterisk stopped during the call: {gone.why}")
+        cause = gone.q850_cause if gone else None
+        if self._end_asked.done():
+            by = self._end_asked.result()
+            why = "Hung up on request." if by is HangUpBy.OPERATOR else "The service was stopped during the call."
+            return CallEnd(Disposition.ANSWERED, why, by, sip_code=200, q850_cause=cause)
+        return CallEnd(Disposition.ANSWERED, ending.reason, ending.by, sip_code=200, q850_cause=cause)
+
+    # ── telling ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _broken(self, reason: str) -> CallEnd:
+        return CallEnd(Disposition.FAILED, reason, HangUpBy.SYSTEM)
+
+    def _change(self, state: CallState, end: CallEnd | None = None) -> None:
+        """Take the transition if the table has it; a late 180 behind an answer is no news."""
+        if state not in TRANSITIONS[self.record.state]:
+            return
+        now = datetime.now(UTC)
+        stamp = STAMPS.get(state)
+        stamps: dict[str, Any] = {stamp: now} if stamp is not None and getattr(self.record, stamp) is None else {}
+        self.record = replace(self.record, state=state, end=end, **stamps)
+        self._publish(CallStateChanged(self.record.id, state, now, end, self.record.recording if end else None))
+        if end is not None:
+            code = f" ({end.sip_code} {end.sip_reason or ''})".replace(" )", ")") if end.sip_code else ""
+            level = logging.INFO if end.disposition is Disposition.ANSWERED else logging.WARNING
+            log.log(level, "Call %s ended: %s%s. %s", self.record.id, end.disposition, code, end.reason)
+
+    def _note(self, kind: str, text: str, **data: object) -> None:
+        event = CallEvent(self.record.id, datetime.now(UTC), kind, text, data)
+        self._publish(CallNoted(self.record.id, event))
+
+
+def _settle(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)

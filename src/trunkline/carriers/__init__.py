@@ -1,0 +1,1 @@
+"""What differs between carriers, and what their answers mean."""

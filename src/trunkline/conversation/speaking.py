@@ -1,0 +1,125 @@
+"""The speaking half of a conversation: sentences in, one frame per 20 ms out, and the truth about what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SAMPLE_BYTES, SAMPLE_RATE, SILENCE, audible_start
+
+BYTES_PER_SECOND = SAMPLE_BYTES * SAMPLE_RATE
+
+
+@dataclass(slots=True)
+class Sentence:
+    """Words and their audio, which may still be growing. Times are on the media clock, in seconds."""
+
+    text: str
+    audio: bytearray = field(default_factory=bytearray)
+    complete: bool = False
+    """No more audio will come."""
+    position: int = 0
+    """Bytes that have been sent."""
+    onset: int | None = None
+    """Byte offset of the first audible sample."""
+    ready_at: float | None = None
+    """When its first audio was there."""
+    started_at: float | None = None
+    """When its first audible sample was sent."""
+    ended_at: float | None = None
+
+    def add(self, pcm: bytes, now: float) -> None:
+        """More audio of this sentence."""
+        if self.ready_at is None and pcm:
+            self.ready_at = now
+        start = len(self.audio)
+        self.audio += pcm
+        if self.onset is None and (found := audible_start(pcm)) is not None:
+            self.onset = start + found
+
+    @property
+    def heard(self) -> str:
+        """The words that were sent, by their share of the audio; to the word, not to the syllable."""
+        if self.complete and self.position >= len(self.audio):
+            return self.text
+        words = self.text.split()
+        # While the rest is still being made its length is unknown: 15 characters a second is how people speak.
+        total = len(self.audio) if self.complete else max(len(self.audio), len(self.text) * BYTES_PER_SECOND // 15)
+        return " ".join(words[: int(len(words) * self.position / max(total, 1))])
+
+
+class Speaker:
+    """Plays sentences one after the other. `on_started` is told when a sentence's first audible sample goes out."""
+
+    def __init__(self, on_started: Callable[[Sentence], None]) -> None:
+        self._queue: deque[Sentence] = deque()
+        self._on_started = on_started
+        self._moved = asyncio.Event()
+        self.underruns = 0
+        """Frames of silence sent inside a sentence because its audio was late."""
+
+    def say(self, sentence: Sentence) -> None:
+        """Queue a sentence behind those before it."""
+        self._queue.append(sentence)
+
+    async def until_left(self, sentences: int) -> None:
+        """Until no more than so many sentences are unfinished; 0: everything has been sent."""
+        while len(self._queue) > sentences:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def stop(self) -> None:
+        """Fall silent with the next frame; nothing queued will be heard."""
+        self._queue.clear()
+        self._moved.set()
+
+    def next_frame(self, now: float) -> bytes:
+        """The frame that is sent at `now`."""
+        while self._queue:
+            sentence = self._queue[0]
+            start = sentence.position
+            chunk = sentence.audio[start : start + FRAME_BYTES]
+            if len(chunk) == FRAME_BYTES:
+                self._sent(sentence, FRAME_BYTES, now)
+                return bytes(chunk)
+            if not sentence.complete:
+                self.underruns += 1 if start else 0
+                return SILENCE
+            self._sent(sentence, len(chunk), now)
+            sentence.ended_at = now + len(chunk) / BYTES_PER_SECOND
+            self._queue.popleft()
+            self._moved.set()
+            if chunk:
+                return bytes(chunk.ljust(FRAME_BYTES, b"\0"))
+        return SILENCE
+
+    def _sent(self, sentence: Sentence, size: int, now: float) -> None:
+        before = sentence.position
+        sentence.position = before + size
+        onset = sentence.onset
+        if sentence.started_at is None and onset is not None and onset < sentence.position:
+            sentence.started_at = now + max(onset - before, 0) / BYTES_PER_SECOND
+            sentence.ended_at = now + FRAME_SECONDS
+            self._on_started(sentence)
+
+
+@dataclass(slots=True)
+class Answer:
+    """Everything the agent says in one turn."""
+
+    sentences: list[Sentence] = field(default_factory=list)
+    cut_off: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join(sentence.text for sentence in self.sentences)
+
+    @property
+    def heard(self) -> str:
+        return " ".join(words for sentence in self.sentences if (words := sentence.heard))
+
+    @property
+    def started_at(self) -> float | None:
+        return self.sentences[0].started_at if self.sentences else None

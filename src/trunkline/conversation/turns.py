@@ -1,0 +1,122 @@
+"""Turn-taking, without audio, clock or network: told how long there was speech or silence, it says what that means.
+
+    QUIET ──speech lasts──▶ SPEAKING ──short silence──▶ PAUSED ──longer silence──▶ QUIET   (the turn is over)
+                               ▲  │                       │
+                               │  └──too long a turn──────┼───────────────────────▶ QUIET   (the turn is cut)
+                               └──────speech again────────┘
+
+Times are seconds of audio; nothing here knows what time it is.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from trunkline.settings import ListeningSettings
+
+
+class Hearing(enum.Enum):
+    """What the person is doing."""
+
+    QUIET = enum.auto()
+    SPEAKING = enum.auto()
+    PAUSED = enum.auto()
+
+
+class Verdict(enum.Enum):
+    """What the last piece of audio changed."""
+
+    SPEECH_STARTED = enum.auto()
+    SPEECH_PAUSED = enum.auto()
+    """Perhaps the turn is over: the moment to start work that may be thrown away."""
+    SPEECH_RESUMED = enum.auto()
+    """It wasn't."""
+    TURN_ENDED = enum.auto()
+    TURN_CUT = enum.auto()
+    """The person spoke for as long as a turn may be."""
+    SILENT_TOO_LONG = enum.auto()
+    """It is the person's turn and they have said nothing for long."""
+    INTERRUPTED = enum.auto()
+    """The person speaks in the agent's turn, and means it."""
+
+
+RELEASE_BELOW = 0.15
+"""Speech goes on until the probability falls this far below the threshold, so that it doesn't flicker."""
+
+
+@dataclass(slots=True)
+class TurnTaker:
+    """One person's turn-taking. `hear()` is fed every piece of audio in order."""
+
+    manners: ListeningSettings
+    state: Hearing = Hearing.QUIET
+    voiced: float = 0.0
+    """Seconds of uninterrupted speech up to now."""
+    silent: float = 0.0
+    """Seconds of uninterrupted silence up to now."""
+    turn: float = 0.0
+    """Seconds since the turn began, pauses included."""
+    _nobody: float = 0.0
+    _interrupting: bool = False
+
+    def hear(self, probability: float, seconds: float, *, agents_turn: bool) -> Verdict | None:
+        """`seconds` of audio that hold speech with `probability`; at most one thing changes at a time.
+
+        `agents_turn`: the agent speaks or thinks about what to say.
+        """
+        threshold = self.manners.voice_threshold
+        if probability >= (threshold if self.voiced == 0.0 else max(threshold - RELEASE_BELOW, 0.05)):
+            self.voiced += seconds
+            self.silent = 0.0
+        else:
+            self.silent += seconds
+            self.voiced = 0.0
+        self._nobody = 0.0 if agents_turn or self.state is not Hearing.QUIET else self._nobody + seconds
+        if not agents_turn:
+            self._interrupting = False
+        match self.state:
+            case Hearing.QUIET:
+                return self._quiet()
+            case Hearing.SPEAKING:
+                self.turn += seconds
+                return self._speaking(agents_turn=agents_turn)
+            case Hearing.PAUSED:
+                self.turn += seconds
+                return self._paused()
+
+    def _quiet(self) -> Verdict | None:
+        if self.voiced >= self.manners.start_seconds:
+            self.state = Hearing.SPEAKING
+            self.turn = self.voiced
+            self._nobody = 0.0
+            return Verdict.SPEECH_STARTED
+        if self._nobody >= self.manners.silent_caller_seconds:
+            self._nobody = 0.0
+            return Verdict.SILENT_TOO_LONG
+        return None
+
+    def _speaking(self, *, agents_turn: bool) -> Verdict | None:
+        if self.turn >= self.manners.max_turn_seconds:
+            return self._over(Verdict.TURN_CUT)
+        if self.silent >= self.manners.pause_seconds:
+            self.state = Hearing.PAUSED
+            return Verdict.SPEECH_PAUSED
+        patience = self.manners.interrupt_seconds
+        if agents_turn and patience and not self._interrupting and self.voiced >= patience:
+            self._interrupting = True
+            return Verdict.INTERRUPTED
+        return None
+
+    def _paused(self) -> Verdict | None:
+        if self.voiced >= self.manners.start_seconds:
+            self.state = Hearing.SPEAKING
+            return Verdict.SPEECH_RESUMED
+        if self.silent >= self.manners.end_silence_seconds:
+            return self._over(Verdict.TURN_ENDED)
+        return None
+
+    def _over(self, verdict: Verdict) -> Verdict:
+        self.state = Hearing.QUIET
+        self.turn = self.voiced = 0.0
+        return verdict
