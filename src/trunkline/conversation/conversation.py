@@ -98,6 +98,7 @@ class Conversation:
         self._stopwatch: Stopwatch | None = None
         self._greeting: Answer | None = None
         self._greeting_hangs_up = False
+        self._first_words: Sentence | None = None
         self._agents_turn = True
         self._person_turns = 0
         self._last_heard: str | None = None
@@ -159,7 +160,7 @@ class Conversation:
         if watch is not None and watch.heard is None:
             watch.audio_ready, watch.heard = sentence.ready_at, sentence.started_at
             gap = watch.timings().gap_ms
-        if self._greeting is not None and sentence is self._greeting.sentences[0] and sentence.started_at is not None:
+        if sentence is self._first_words and sentence.started_at is not None:
             waited = (sentence.started_at - self._log.answered_at) * 1000
             self._publish(GreetingStarted(self._call_id, round(waited, 1)))
         self._publish(SentenceStarted(self._call_id, Side.AGENT, sentence.text, gap))
@@ -306,6 +307,7 @@ class Conversation:
         if self._greeting is None:
             await self.prepare()
         greeting = self._greeting or Answer()
+        self._first_words = greeting.sentences[0] if greeting.sentences else None
         for sentence in greeting.sentences:
             self._speaker.say(sentence)
         await self._hear_out(greeting, self._speaker.until_left(0))

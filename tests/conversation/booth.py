@@ -1,0 +1,178 @@
+"""A telephone booth for conversations: a leg without a network, and a media clock that ticks as fast as the test can.
+
+Time here is the media clock's: a minute of conversation passes in milliseconds, and every figure is exact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector, level_of, tone
+from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE
+from trunkline.conversation.conversation import Conversation, Ending, Senses
+from trunkline.events import CallUpdate, TurnFinished
+from trunkline.models import CallId, Turn
+from trunkline.ports import BrainAction, LegListener, PersonTurn, Say
+from trunkline.settings import AgentSettings, ListeningSettings
+
+CALL = CallId("00000000-0000-4000-8000-000000000001")
+TURNS_OF_THE_LOOP = 12
+"""How often other tasks get to run between two ticks: what is ready is done before the next frame, as in life."""
+
+
+class FakeRecorder:
+    def __init__(self) -> None:
+        self.path = Path("call.wav")
+        self.person = bytearray()
+        self.agent = bytearray()
+        self.closed = False
+
+    def write(self, person: bytes, agent: bytes) -> None:
+        assert len(person) == len(agent)
+        self.person += person
+        self.agent += agent
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Mind:
+    """A brain that greets, then gives the answers it was made with, one list of actions a turn."""
+
+    def __init__(self, greeting: str = "Hello there.", *answers: list[BrainAction | Exception]) -> None:
+        self.greeting = greeting
+        self.answers = list(answers)
+        self.turns: list[PersonTurn] = []
+        self.closed = False
+        self.abandoned = 0
+
+    async def greet(self) -> AsyncGenerator[BrainAction, None]:
+        if self.greeting:
+            yield Say(self.greeting)
+
+    async def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
+        self.turns.append(turn)
+        try:
+            for action in self.answers.pop(0) if self.answers else [Say("I see.")]:
+                if isinstance(action, Exception):
+                    raise action
+                yield action
+        except GeneratorExit:
+            self.abandoned += 1
+            raise
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Booth:
+    """Holds one conversation. `say()` and `wait()` move the media clock; `heard` is what reached the person's ear."""
+
+    def __init__(
+        self,
+        mind: Mind,
+        *texts: str,
+        listening: ListeningSettings | None = None,
+        agent: AgentSettings | None = None,
+    ) -> None:
+        self.call_id = CALL
+        self.mind = mind
+        self.now = 100.0
+        self.start = self.now
+        self.updates: list[CallUpdate] = []
+        self.out: list[bytes] = []
+        self.closed = False
+        self.recorder = FakeRecorder()
+        self.voice = FakeTextToSpeech()
+        self.ears = FakeSpeechToText(*texts)
+        settings = agent or AgentSettings(listening=listening or ListeningSettings())
+        self.conversation = Conversation(
+            CALL,
+            settings,
+            mind,
+            Senses(FakeVoiceDetector(), self.ears, self.voice),
+            publish=self.updates.append,
+            clock=lambda: self.now,
+        )
+        self._listener: LegListener | None = None
+        self.ending: asyncio.Task[Ending] | None = None
+
+    # ── the leg ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def attach(self, listener: LegListener) -> None:
+        self._listener = listener
+
+    def close(self) -> None:
+        self.hang_up("The agent hung up.")
+
+    def hang_up(self, why: str = "The person hung up.") -> None:
+        if not self.closed:
+            self.closed = True
+            assert self._listener is not None
+            self._listener.leg_closed(why)
+
+    # ── the person ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def pick_up(self) -> None:
+        await self.conversation.prepare()
+        self.ending = asyncio.create_task(self.conversation.hold(self, self.recorder))
+        await self._settle()
+
+    async def say(self, seconds: float, amplitude: float = 0.3) -> float:
+        """Speak; returns when the last sample was sent, on the media clock."""
+        audio = tone(seconds, 300.0, amplitude)
+        for start in range(0, len(audio), FRAME_BYTES):
+            await self._tick(audio[start : start + FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
+        return self.now
+
+    async def wait(self, seconds: float) -> None:
+        """Be silent."""
+        for _ in range(round(seconds / FRAME_SECONDS)):
+            await self._tick(SILENCE)
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Be silent until something has happened."""
+        deadline = self.now + seconds
+        while not condition():
+            assert self.now < deadline, f"not within {seconds} s: {self.updates}"
+            await self._tick(SILENCE)
+
+    async def until_quiet(self) -> None:
+        """Be silent until the agent has spoken and is silent again."""
+        await self.until(lambda: self.agent_speaks)
+        await self.until(lambda: not self.agent_speaks)
+
+    async def until_over(self, seconds: float = 60.0) -> Ending:
+        assert self.ending is not None
+        ending = self.ending
+        await self.until(ending.done, seconds)
+        return ending.result()
+
+    def press(self, digit: str) -> None:
+        assert self._listener is not None
+        self._listener.key_received(digit)
+
+    @property
+    def agent_speaks(self) -> bool:
+        """The last 40 ms at the person's ear hold sound."""
+        return any(level_of(frame) > 0.01 for frame in self.out[-2:])
+
+    @property
+    def turns(self) -> list[Turn]:
+        return [update.turn for update in self.updates if isinstance(update, TurnFinished)]
+
+    async def _tick(self, frame: bytes) -> None:
+        self.now += FRAME_SECONDS
+        if not self.closed and self._listener is not None:
+            self._listener.audio_received(frame)
+            out = self._listener.next_frame()
+            assert len(out) == FRAME_BYTES
+            self.out.append(out)
+        await self._settle()
+
+    @staticmethod
+    async def _settle() -> None:
+        for _ in range(TURNS_OF_THE_LOOP):
+            await asyncio.sleep(0)
