@@ -46,7 +46,7 @@ def test_persons_turn(story: str, verdicts: list[Verdict]) -> None:
 
 
 def test_a_turn_is_cut_at_its_longest() -> None:
-    assert play("s10.1")[-1] is Verdict.TURN_CUT
+    assert Verdict.TURN_CUT in play("s10.1")
 
 
 def test_speech_in_the_agents_turn_interrupts_once() -> None:

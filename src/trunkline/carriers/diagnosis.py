@@ -57,7 +57,7 @@ ANSWERS: tuple[Answer, ...] = (
         403,
         r"credential|password|authenticat",
         REJECTED,
-        "The carrier refused user name or password: compare trunk.username and trunk.password with its credential list.",
+        "The carrier refused user name or password: compare trunk.username and trunk.password with its list.",
     ),
     _row(
         403,
