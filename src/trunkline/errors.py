@@ -16,6 +16,7 @@
     ├── ModelRefused           a speech model's file is not the published one
     ├── BrainError             the brain gave no usable answer
     ├── StoreError             the call store could not be read or written
+    │   └── RecordRefused      what it was given can't be kept, however often it is tried
     └── ProtocolError          a peer broke AudioSocket, ARI, SIP or RTP
 
 Each class carries a stable `code` (part of the HTTP API), whether trying again can help, and whose fault it is
@@ -112,6 +113,12 @@ class StoreError(TrunklineError):
     code = "store_failed"
     http_status = 503
     retryable = True
+
+
+class RecordRefused(StoreError):
+    code = "record_refused"
+    http_status = 500
+    retryable = False
 
 
 class ProtocolError(TrunklineError):

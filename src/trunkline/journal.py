@@ -44,8 +44,12 @@ class Journal:
         pause = FIRST_RETRY
         while True:
             try:
-                return await self._write(update)
+                await self._write(update)
+                return
             except StoreError as error:
+                if not error.retryable:
+                    log.error("The call store refuses %s: %s", type(update).__name__, error)
+                    return
                 log.error("The call store can't be written, trying again in %.1f s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_RETRY)

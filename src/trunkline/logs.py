@@ -1,0 +1,54 @@
+"""Logging for the whole service: one line a fact, and no secret in any of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from pydantic import BaseModel, SecretStr
+
+from trunkline.settings import Settings
+
+MASK = "••••••••"
+SHORTEST_SECRET = 4
+"""A shorter one would blot out innocent text, and protects nothing."""
+
+
+class SecretMask(logging.Filter):
+    """Blots the given secrets out of every line, wherever they come from (a URL in a library's error, say)."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self._secrets = sorted({s for s in secrets if len(s) >= SHORTEST_SECRET}, key=len, reverse=True)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if any(secret in message for secret in self._secrets):
+            for secret in self._secrets:
+                message = message.replace(secret, MASK)
+            record.msg, record.args = message, ()
+        return True
+
+
+def secrets_of(settings: BaseModel) -> Iterator[str]:
+    """Every secret in the settings."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()
+        elif isinstance(value, BaseModel):
+            yield from secrets_of(value)
+        elif isinstance(value, dict):
+            for item in value.values():
+                if isinstance(item, BaseModel):
+                    yield from secrets_of(item)
+
+
+def set_up(settings: Settings) -> None:
+    """Log to standard error at `service.log_level`, secrets masked."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler.addFilter(SecretMask(secrets_of(settings)))
+    logging.basicConfig(level=settings.service.log_level.upper(), handlers=[handler], force=True)
+    for chatty in ("httpx", "httpcore", "websockets", "alembic", "faster_whisper"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
