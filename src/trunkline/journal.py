@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from trunkline.errors import StoreError
+from trunkline.errors import TrunklineError
 from trunkline.events import CallNoted, CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
 from trunkline.models import CallState
 from trunkline.ports import CallStore
@@ -46,7 +46,7 @@ class Journal:
             try:
                 await self._write(update)
                 return
-            except StoreError as error:
+            except TrunklineError as error:
                 if not error.retryable:
                     log.error("The call store refuses %s: %s", type(update).__name__, error)
                     return

@@ -59,7 +59,8 @@ class Switchboard:
 
     async def __aenter__(self) -> Self:
         end = CallEnd(Disposition.FAILED, "The service stopped during the call.", HangUpBy.SYSTEM)
-        for orphan in await self._store.close_orphans(end, datetime.now(UTC)):
+        recordings = await self._line.recordings.repair()
+        for orphan in await self._store.close_orphans(end, datetime.now(UTC), recordings=recordings):
             log.warning("Call %s was open when the service stopped; it is closed now", orphan)
         self._writing = asyncio.create_task(self._journal.run(), name="journal")
         return self

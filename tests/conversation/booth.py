@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector, level_of, tone
+from tests.doubles_store import MemoryRecorder
 from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.events import CallUpdate, TurnFinished
@@ -20,22 +21,6 @@ from trunkline.settings import AgentSettings, ListeningSettings
 CALL = CallId("00000000-0000-4000-8000-000000000001")
 TURNS_OF_THE_LOOP = 12
 """How often other tasks get to run between two ticks: what is ready is done before the next frame, as in life."""
-
-
-class FakeRecorder:
-    def __init__(self) -> None:
-        self.path = Path("call.wav")
-        self.person = bytearray()
-        self.agent = bytearray()
-        self.closed = False
-
-    def write(self, person: bytes, agent: bytes) -> None:
-        assert len(person) == len(agent)
-        self.person += person
-        self.agent += agent
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 class Mind:
@@ -84,7 +69,7 @@ class Booth:
         self.updates: list[CallUpdate] = []
         self.out: list[bytes] = []
         self.closed = False
-        self.recorder = FakeRecorder()
+        self.recorder = MemoryRecorder(Path("call.wav"))
         self.voice = FakeTextToSpeech()
         self.ears = FakeSpeechToText(*texts)
         settings = agent or AgentSettings(listening=listening or ListeningSettings())
