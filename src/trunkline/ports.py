@@ -6,7 +6,7 @@ Audio everywhere: 8 kHz, signed 16-bit little-endian, mono (`trunkline.audio`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -202,7 +202,11 @@ class Brain(Protocol):
 
 
 class CallStore(Protocol):
-    """Keeps calls. Every method returns when the data is safe on disk. Raises `StoreError`."""
+    """Keeps calls. Every method returns when the data is safe from the process's death.
+
+    Raises `StoreError` (its kind `RecordRefused` where trying again is in vain), and `UnknownCall` for news of a call
+    that was never added. Text that no database holds (NUL, half a surrogate pair) is kept with U+FFFD in its place.
+    """
 
     async def add(self, call: CallRecord) -> None: ...
 
@@ -216,7 +220,8 @@ class CallStore(Protocol):
 
     async def add_event(self, event: CallEvent) -> None: ...
 
-    async def end(self, call_id: CallId, end: CallEnd, at: datetime, *, recording: str | None = None) -> None: ...
+    async def end(self, call_id: CallId, end: CallEnd, at: datetime, *, recording: str | None = None) -> None:
+        """The first end stays: later ends and states change nothing. Late turns and events are still kept."""
 
     async def get(self, call_id: CallId) -> CallRecord | None: ...
 
@@ -230,8 +235,10 @@ class CallStore(Protocol):
     ) -> list[CallRecord]:
         """Newest first, without turns and events."""
 
-    async def close_orphans(self, end: CallEnd, at: datetime) -> list[CallId]:
-        """End every call that a dead process left open; returns their ids."""
+    async def close_orphans(
+        self, end: CallEnd, at: datetime, *, recordings: Mapping[CallId, str] | None = None
+    ) -> list[CallId]:
+        """End every call that a dead process left open; returns their ids. `recordings`: what the shelf has of them."""
 
     async def close(self) -> None: ...
 
@@ -243,14 +250,18 @@ class Recorder(Protocol):
     def path(self) -> Path: ...
 
     def write(self, person: bytes, agent: bytes) -> None:
-        """Equal lengths of both sides. Returns at once; the disk is somebody else's thread."""
+        """Equal lengths of both sides. Returns at once; the disk is somebody else's thread. Ignored after `close`."""
 
     async def close(self) -> None:
-        """Returns when the file is complete."""
+        """Returns when the file is complete, or as complete as the disk allowed. Closing twice is harmless."""
 
 
 class RecordingShelf(Protocol):
-    def open(self, call_id: CallId) -> Recorder: ...
+    def open(self, call_id: CallId) -> Recorder:
+        """Raises `StoreError`."""
+
+    async def repair(self) -> Mapping[CallId, str]:
+        """Before the first `open`: make whatever a dead process left behind playable. File names of all there are."""
 
 
 Watcher = Callable[[CallUpdate], None]

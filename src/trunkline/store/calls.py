@@ -1,0 +1,211 @@
+"""The call store on a SQL database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from trunkline.errors import RecordRefused, StoreError, UnknownCall
+from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Turn
+from trunkline.store import database
+from trunkline.store.rows import call_row, end_row, event_row, to_call, to_event, to_turn, turn_row
+from trunkline.store.tables import call_events, calls, turns
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_STAMPS = {
+    CallState.DIALLING: calls.c.dialled_at,
+    CallState.RINGING: calls.c.ringing_at,
+    CallState.EARLY_MEDIA: calls.c.ringing_at,
+    CallState.ANSWERED: calls.c.answered_at,
+}
+
+
+class SqlCallStore:
+    """Fits `ports.CallStore`. What is told of a call that was never added raises `UnknownCall`.
+
+    An ended call stays as it ended: later states and ends change nothing, so that telling it twice is harmless.
+    A write that was begun is finished even when the task that asked for it is cancelled: a hang-up cancels, and what
+    was said until then must not be lost with it.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._writes: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        # SQLite has one writer at a time. Waiting for it here costs nothing; inside the driver it is a busy wait.
+        sqlite = engine.dialect.name == "sqlite"
+        self._turn_to_write: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
+
+    @classmethod
+    async def open(cls, url: URL) -> SqlCallStore:
+        """The store at `url`, its folder and tables made if need be. Raises `StoreError`."""
+        await asyncio.to_thread(database.make_folder, url)
+        await asyncio.to_thread(database.upgrade, url)
+        return cls(database.connect(url))
+
+    async def add(self, call: CallRecord) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(insert(calls), call_row(call))
+            if call.turns:
+                await connection.execute(insert(turns), [turn_row(call.id, turn) for turn in call.turns])
+            if call.events:
+                await connection.execute(insert(call_events), [event_row(event) for event in call.events])
+
+        await self._write(f"keep call {call.id}", change)
+
+    async def set_state(self, call_id: CallId, state: CallState, at: datetime) -> None:
+        if state is CallState.ENDED:
+            raise RecordRefused("A call is ended by end(), which says how.")
+        values: dict[Any, Any] = {calls.c.state: state.value}
+        if (stamp := _STAMPS.get(state)) is not None:
+            values[stamp] = func.coalesce(stamp, literal(at, stamp.type))  # 180 after 183 is no second ringing
+        await self._change_open_call(call_id, values)
+
+    async def set_greeting(self, call_id: CallId, greeting_ms: float) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            await _known(connection, call_id)
+            await connection.execute(update(calls).where(calls.c.id == call_id).values(greeting_ms=greeting_ms))
+
+        await self._write(f"keep the greeting of call {call_id}", change)
+
+    async def add_turn(self, call_id: CallId, turn: Turn) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            await _known(connection, call_id)
+            await connection.execute(delete(turns).where(turns.c.call_id == call_id, turns.c.number == turn.number))
+            await connection.execute(insert(turns), turn_row(call_id, turn))
+
+        await self._write(f"keep a turn of call {call_id}", change)
+
+    async def add_event(self, event: CallEvent) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            await _known(connection, event.call_id)
+            await connection.execute(insert(call_events), event_row(event))
+
+        await self._write(f"keep an event of call {event.call_id}", change)
+
+    async def end(self, call_id: CallId, end: CallEnd, at: datetime, *, recording: str | None = None) -> None:
+        values = end_row(end) | {"state": CallState.ENDED.value, "ended_at": at, "recording": recording}
+        await self._change_open_call(call_id, values)
+
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        async def read(connection: AsyncConnection) -> CallRecord | None:
+            row = (await connection.execute(select(calls).where(calls.c.id == call_id))).mappings().one_or_none()
+            if row is None:
+                return None
+            said = select(turns).where(turns.c.call_id == call_id).order_by(turns.c.number)
+            noted = select(call_events).where(call_events.c.call_id == call_id).order_by(call_events.c.id)
+            return to_call(
+                row,
+                tuple(to_turn(turn) for turn in (await connection.execute(said)).mappings()),
+                tuple(to_event(event) for event in (await connection.execute(noted)).mappings()),
+            )
+
+        return await self._read(f"read call {call_id}", read)
+
+    async def recent(
+        self,
+        *,
+        limit: int = 50,
+        before: CallId | None = None,
+        state: CallState | None = None,
+        number: str | None = None,
+    ) -> list[CallRecord]:
+        if limit < 1:
+            raise RecordRefused(f"A page of {limit} calls is impossible.", remedy="Ask for at least one.")
+        newest_first = calls.c.created_at.desc(), calls.c.id.desc()
+        wanted = select(calls).order_by(*newest_first).limit(limit)
+        if state is not None:
+            wanted = wanted.where(calls.c.state == state.value)
+        if number is not None:
+            wanted = wanted.where(calls.c.number == number)
+
+        async def read(connection: AsyncConnection) -> list[CallRecord]:
+            page = wanted
+            if before is not None:
+                created_at = await _known(connection, before)
+                page = page.where(tuple_(calls.c.created_at, calls.c.id) < tuple_(created_at, before))
+            return [to_call(row) for row in (await connection.execute(page)).mappings()]
+
+        return await self._read("list calls", read)
+
+    async def close_orphans(
+        self, end: CallEnd, at: datetime, *, recordings: Mapping[CallId, str] | None = None
+    ) -> list[CallId]:
+        async def change(connection: AsyncConnection) -> list[CallId]:
+            still_open = select(calls.c.id).where(calls.c.state != CallState.ENDED.value)
+            oldest_first = still_open.order_by(calls.c.created_at, calls.c.id)
+            orphans = [CallId(call_id) for call_id in (await connection.execute(oldest_first)).scalars()]
+            for orphan in orphans:
+                values = end_row(end) | {"state": CallState.ENDED.value, "ended_at": at}
+                values["recording"] = (recordings or {}).get(orphan)
+                await connection.execute(update(calls).where(calls.c.id == orphan).values(values))
+            return orphans
+
+        return await self._write("end the calls of a dead process", change)
+
+    async def close(self) -> None:
+        """Waits for the writes under way. Closing twice is harmless; nothing else works afterwards."""
+        self._closed = True
+        while self._writes:
+            await asyncio.wait(self._writes)
+        await self._engine.dispose()
+
+    async def _change_open_call(self, call_id: CallId, values: Mapping[Any, Any]) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            still_open = calls.c.id == call_id, calls.c.state != CallState.ENDED.value
+            result = await connection.execute(update(calls).where(*still_open).values(values))
+            if result.rowcount == 0:
+                await _known(connection, call_id)
+
+        await self._write(f"keep the state of call {call_id}", change)
+
+    async def _read(self, what: str, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        self._require_open(what)
+        with database.explained(what):
+            async with self._engine.connect() as connection:
+                return await read(connection)
+
+    async def _write(self, what: str, change: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        self._require_open(what)
+        task = asyncio.create_task(self._commit(what, change))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)  # nobody else is there to hear of it
+            raise
+
+    async def _commit(self, what: str, change: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._turn_to_write:
+            with database.explained(what):
+                async with self._engine.connect() as plain:
+                    connection = await plain.execution_options(**{database.WRITING: True})
+                    async with connection.begin():
+                        return await change(connection)
+
+    def _require_open(self, what: str) -> None:
+        if self._closed:
+            raise StoreError(f"Could not {what}: the call store is closed.")
+
+
+async def _known(connection: AsyncConnection, call_id: CallId) -> datetime:
+    """When the call was created. Raises `UnknownCall`."""
+    created_at: datetime | None = await connection.scalar(select(calls.c.created_at).where(calls.c.id == call_id))
+    if created_at is None:
+        raise UnknownCall(f"There is no call {call_id}.")
+    return created_at
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s", error)

@@ -1,0 +1,1 @@
+"""Alembic revisions, one file per step; `database.upgrade` applies them at start."""
