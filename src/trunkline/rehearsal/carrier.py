@@ -1,0 +1,208 @@
+"""The stand-in carrier: one SIP port, scripted people behind it, a report for every call that reached one of them.
+
+async with StandInCarrier(CarrierConfig(), people=[scenario], out_dir=folder) as carrier:
+    ...                                     # point a trunk at carrier.host, carrier.port and place a call
+    report = await carrier.next_report(timeout=60)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from trunkline.errors import NotReady
+from trunkline.ports import SpeechToText
+from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.digest import DigestGuard
+from trunkline.rehearsal.frame_clock import FrameClock
+from trunkline.rehearsal.measurement import magnitude_of
+from trunkline.rehearsal.progress import CallOver, CallTurnedAway, Progress
+from trunkline.rehearsal.rehearsed_call import Exchange, Person, RehearsedCall
+from trunkline.rehearsal.report import CallReport
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.rehearsal.sip_agent import (
+    AgentEvent,
+    CallConfirmed,
+    CallEnded,
+    CallOffered,
+    CallRefused,
+    MediaMoved,
+    SipAgent,
+    SipCall,
+)
+from trunkline.rehearsal.sip_endpoint import SipEndpoint
+from trunkline.rehearsal.sip_message import PeerAddress
+from trunkline.rehearsal.studio import Studio
+from trunkline.rehearsal.termination import ANSWERS, Cause, Termination
+
+NO_ACK = "The answer was never acknowledged along the Record-Route, so the carrier dropped the call."
+FAREWELL_SECONDS = 1.0
+"""How long a closing carrier waits for its BYEs to be answered."""
+
+
+class StandInCarrier:
+    """An async context manager; everything of it is gone when it is left."""
+
+    def __init__(
+        self,
+        config: CarrierConfig,
+        people: Sequence[Scenario],
+        *,
+        out_dir: Path | None = None,
+        studio: Studio | None = None,
+        recogniser: SpeechToText | None = None,
+    ) -> None:
+        """`out_dir`: where reports and recordings are written; `None`: nowhere. `recogniser`: for `wait_for_words`."""
+        self.config = config
+        self.reports: list[CallReport] = []
+        """Of all calls that are over, in the order of their ends."""
+        self.refused: list[tuple[str, Cause]] = []
+        """(number, cause) of every INVITE that was turned away."""
+        self._scenarios = people
+        self._out_dir = out_dir
+        self._studio = studio or Studio()
+        self._recogniser = recogniser
+        self._people: list[Person] = []
+        self._watchers: list[Callable[[Progress], None]] = []
+        self._calls: dict[SipCall, RehearsedCall] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ready: asyncio.Queue[CallReport] = asyncio.Queue()
+        self._endpoint: SipEndpoint
+        self._exchange: Exchange
+
+    @property
+    def host(self) -> str:
+        return self._address[0]
+
+    @property
+    def port(self) -> int:
+        """UDP port of SIP."""
+        return self._address[1]
+
+    @property
+    def agent(self) -> SipAgent:
+        """The SIP side: its trace, its counters of malformed datagrams and lost ACKs."""
+        return self._endpoint.agent
+
+    @property
+    def live_calls(self) -> int:
+        return len(self._calls)
+
+    def trunk_settings(self) -> dict[str, object]:
+        """What `[trunk]` needs to send calls here."""
+        settings: dict[str, object] = {"host": self.config.host, "proxy": f"{self.host}:{self.port}"}
+        if self.config.username is not None:
+            settings |= {"username": self.config.username, "password": self.config.password.get_secret_value()}
+        settings["caller_ids"] = list(self.config.caller_ids or ("+14155550100",))
+        return settings
+
+    def on_event(self, watcher: Callable[[Progress], None]) -> None:
+        """Who is told of everything, on the event loop."""
+        self._watchers.append(watcher)
+
+    async def next_report(self, timeout: float) -> CallReport:
+        """The next call that ends, or has ended and not been asked for. Raises `TimeoutError`."""
+        async with asyncio.timeout(timeout):
+            return await self._ready.get()
+
+    async def __aenter__(self) -> Self:
+        """Prepare what people say, then listen. Raises `SettingsError`, `SpeechUnavailable`, `NotReady`."""
+        self._people = [Person(scenario, await self._studio.prepare(scenario)) for scenario in self._scenarios]
+        if self._out_dir is not None:
+            self._out_dir.mkdir(parents=True, exist_ok=True)
+        config = self.config
+        try:
+            _, self._endpoint = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: SipEndpoint(self._make_agent, self._agent_event),
+                local_addr=(config.listen_host, config.listen_port),
+            )
+        except OSError as error:
+            raise NotReady(
+                f"The carrier can't listen on {config.listen_host}:{config.listen_port}: {error.strerror}.",
+                remedy="Name another address, or port 0 for a free one.",
+            ) from error
+        self._exchange = Exchange(
+            endpoint=self._endpoint,
+            clock=FrameClock(),
+            host=config.listen_host,
+            threshold=magnitude_of(config.audible_dbfs),
+            recogniser=self._recogniser,
+            tell=self._tell,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for sip, call in list(self._calls.items()):
+            self._endpoint.act(lambda agent, now, sip=sip: agent.hang_up(sip, now))  # type: ignore[misc]
+            call.lose("carrier")
+        await asyncio.gather(*self._tasks)
+        await self._endpoint.quiet(FAREWELL_SECONDS)
+        self._endpoint.close()
+
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _make_agent(self, address: PeerAddress) -> SipAgent:
+        self._address = address
+        guard = DigestGuard(self.config.realm, secrets.token_bytes(16), secrets.token_hex(8))
+        return SipAgent(Termination(self.config, guard), address, lambda: secrets.token_hex(8))
+
+    def _agent_event(self, event: AgentEvent) -> None:
+        match event:
+            case CallOffered(sip):
+                self._offered(sip)
+            case CallRefused(number=number, cause=cause):
+                if cause is not None:
+                    self._turned_away(number, cause)
+            case CallConfirmed(sip):
+                if (call := self._calls.get(sip)) is not None:
+                    call.confirm()
+            case CallEnded(sip, how):
+                if (call := self._calls.get(sip)) is not None:
+                    call.lose("carrier", NO_ACK) if how == "no ACK" else call.lose("caller")
+            case MediaMoved(sip, offer):
+                if (call := self._calls.get(sip)) is not None:
+                    call.line.remote = (offer.host, offer.port)
+
+    def _offered(self, sip: SipCall) -> None:
+        person = self._person_at(sip.accept.number)
+        if person is None:
+            answer = ANSWERS[Cause.NOBODY]
+            self._endpoint.act(lambda agent, now: agent.refuse(sip, answer.code, answer.phrase, now))
+            self._turned_away(sip.accept.number, Cause.NOBODY)
+            return
+        self._calls[sip] = call = RehearsedCall(sip, person, self._exchange)
+        task = asyncio.create_task(self._accompany(sip, call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accompany(self, sip: SipCall, call: RehearsedCall) -> None:
+        try:
+            await call.run()
+        finally:
+            del self._calls[sip]
+        report = call.report(self.agent.trace, recorded=self._out_dir is not None and call.moments.answered is not None)
+        if self._out_dir is not None:
+            await asyncio.to_thread(call.save, self._out_dir, report)
+        self.reports.append(report)
+        self._ready.put_nowait(report)
+        self._tell(CallOver(report))
+
+    def _person_at(self, number: str) -> Person | None:
+        for person in self._people:
+            if number in person.scenario.numbers:
+                return person
+        return next((person for person in self._people if not person.scenario.numbers), None)
+
+    def _turned_away(self, number: str, cause: Cause) -> None:
+        self.refused.append((number, cause))
+        self._tell(CallTurnedAway(number, cause))
+
+    def _tell(self, event: Progress) -> None:
+        for watcher in self._watchers:
+            watcher(event)

@@ -1,0 +1,358 @@
+"""The carrier's SIP side: datagrams in, datagrams and call events out. Pure: the time is told, no socket is opened.
+
+OFFERED ─180/183→ EARLY ─200→ ANSWERED ─ACK→ CONFIRMED
+    └────────┴─ CANCEL, refusal ─┴─ BYE, no ACK ─┴─ BYE → ENDED
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from trunkline.errors import ProtocolError
+from trunkline.rehearsal import sdp, sip_message
+from trunkline.rehearsal.sip_message import METHODS, Answer, Header, Incoming, PeerAddress, respond
+from trunkline.rehearsal.sip_transaction import Datagram, State, Transaction, Transactions
+from trunkline.rehearsal.termination import ANSWERS, Accept, Cause, Challenge, Ignore, Refuse, Termination
+
+SERVER: Header = ("Server", "Trunkline stand-in carrier")
+HANG_UP_REASON: Header = ("Reason", "Q.850;cause=16")
+"""Normal call clearing, as Twilio writes it into its BYE."""
+TRACE_LINES = 4000
+
+
+class Phase(enum.StrEnum):
+    OFFERED = "offered"
+    EARLY = "early"
+    ANSWERED = "answered"
+    CONFIRMED = "confirmed"
+    ENDED = "ended"
+
+
+@dataclass(slots=True, eq=False)
+class SipCall:
+    """The dialog of a call that was let through (RFC 3261 §12)."""
+
+    accept: Accept
+    invite: Incoming
+    transaction: Transaction
+    to_tag: str
+    contact: str
+    """Our Contact: a private address nobody can reach but by way of Record-Route."""
+    phase: Phase = Phase.OFFERED
+    answer_sdp: bytes = b""
+    hang_up_wanted: bool = False
+    """We want to end it but the ACK hasn't come: BYE has to wait for it (RFC 3261 §15)."""
+    reinvites: dict[int, Transaction] = field(default_factory=dict)
+
+    @property
+    def call_id(self) -> str:
+        return self.invite.call_id
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffered:
+    call: SipCall
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """An INVITE was turned away (or challenged: then `cause` is `None`)."""
+
+    call_id: str
+    number: str
+    source: PeerAddress
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallConfirmed:
+    """The ACK came, along the Record-Route."""
+
+    call: SipCall
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """`how`: cancelled · caller hung up · no ACK."""
+
+    call: SipCall
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaMoved:
+    """A re-INVITE named another address for audio."""
+
+    call: SipCall
+    offer: sdp.AudioOffer
+
+
+AgentEvent = CallOffered | CallRefused | CallConfirmed | CallEnded | MediaMoved
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    at: float
+    direction: str
+    """`in` or `out`."""
+    line: str
+    call_id: str
+
+
+class SipAgent:
+    """Answers as the carrier would.
+
+    A `CallOffered` waits for the phone's verbs: `ring`, `progress`, `answer`, `refuse`, `hang_up`.
+    """
+
+    def __init__(self, termination: Termination, address: PeerAddress, token: Callable[[], str]) -> None:
+        """`token`: a new random string for tags and branches at every call."""
+        self.events: deque[AgentEvent] = deque()
+        self.trace: deque[TraceLine] = deque(maxlen=TRACE_LINES)
+        self.malformed = 0
+        """Datagrams that were no readable SIP."""
+        self.lost_acks = 0
+        """ACKs that did not follow the Record-Route."""
+        self._termination = termination
+        self._address = address
+        self._token = token
+        self._outbox: deque[Datagram] = deque()
+        self._transactions = Transactions(termination.config.timers, self._outbox)
+        self._calls: dict[tuple[str, str], SipCall] = {}
+        """(Call-ID, our tag) → dialog."""
+
+    # ── from the network ───────────────────────────────────────────────────────────────────────────────────────
+
+    def receive(self, datagram: bytes, source: PeerAddress, now: float) -> None:
+        """One UDP datagram; never raises. What follows from it is in `drain` and `events`."""
+        try:
+            message = sip_message.parse(datagram, source)
+        except ProtocolError:
+            self.malformed += 1
+            return
+        if message is None:
+            return
+        self.trace.append(TraceLine(now, "in", sip_message.first_line(datagram.lstrip()), message.call_id))
+        if isinstance(message, Answer):
+            self._transactions.answered(message)
+        elif message.method == "ACK":
+            self._ack(message, now)
+        elif (transaction := self._transactions.receive(message)) is None:
+            return
+        elif message.method == "CANCEL":
+            self._cancel(message, transaction, now)
+        elif message.to_tag:
+            self._within_call(message, transaction, now)
+        elif message.method == "INVITE":
+            self._invite(message, transaction, now)
+        elif message.method == "OPTIONS":
+            # Answered without authentication, even on a wrong host: a reachable trunk proves nothing else.
+            self._respond(message, transaction, 200, "OK", now, headers=[("Allow", METHODS)])
+        elif message.method == "BYE":
+            self._respond(message, transaction, 481, "Call/Transaction Does Not Exist", now)
+        else:
+            self._respond(message, transaction, 405, "Method Not Allowed", now, headers=[("Allow", METHODS)])
+
+    def _invite(self, invite: Incoming, transaction: Transaction, now: float) -> None:
+        verdict = self._termination.judge(invite, now=now, live_calls=len(self._calls))
+        if isinstance(verdict, Ignore):
+            self._transactions.forget(invite)
+            return
+        self._transactions.respond(transaction, respond(invite, 100, "trying"), 100, now)
+        number = invite.request.uri.user or ""
+        match verdict:
+            case Challenge(header):
+                self._respond(
+                    invite,
+                    transaction,
+                    407,
+                    "Proxy Authentication required",
+                    now,
+                    headers=[("Proxy-Authenticate", header)],
+                )
+                self.events.append(CallRefused(invite.call_id, number, invite.source, None))
+            case Refuse(cause):
+                answer = ANSWERS[cause]
+                self._respond(invite, transaction, answer.code, answer.phrase, now, headers=answer.headers)
+                self.events.append(CallRefused(invite.call_id, number, invite.source, cause))
+            case Accept():
+                token = self._token()
+                private = f"172.{16 + int(token[:1], 16)}.{int(token[1:3], 16)}.{int(token[3:5], 16)}"
+                call = SipCall(verdict, invite, transaction, token, f"sip:{number}@{private}:5060;transport=udp")
+                self._calls[(invite.call_id, token)] = call
+                self.events.append(CallOffered(call))
+
+    def _ack(self, ack: Incoming, now: float) -> None:
+        invite = self._transactions.invite_of(ack)
+        if invite is not None and invite.state is State.COMPLETED:
+            self._transactions.acknowledged(invite, now)
+            return
+        call = self._calls.get((ack.call_id, ack.to_tag))
+        if call is None:
+            return
+        top = ack.route[0] if ack.route else None
+        if top is None or (top.host, top.port or 5060) != self._address or ack.raw_uri != call.contact:
+            self.lost_acks += 1
+            return
+        if (reinvite := call.reinvites.pop(ack.sequence, None)) is not None:
+            self._transactions.acknowledged(reinvite, now)
+        elif ack.sequence == call.invite.sequence and call.phase is Phase.ANSWERED:
+            self._transactions.acknowledged(call.transaction, now)
+            call.phase = Phase.CONFIRMED
+            self.events.append(CallConfirmed(call))
+            if call.hang_up_wanted:
+                self._bye(call, now)
+
+    def _cancel(self, cancel: Incoming, transaction: Transaction, now: float) -> None:
+        invite = self._transactions.invite_of(cancel)
+        if invite is None:
+            self._respond(cancel, transaction, 481, "Call/Transaction Does Not Exist", now)
+            return
+        self._respond(cancel, transaction, 200, "OK", now)
+        call = next((call for call in self._calls.values() if call.transaction is invite), None)
+        if call is not None and invite.state is State.PROCEEDING:
+            self._answer_invite(call, 487, "Request Terminated", now)
+            self._end(call, "cancelled")
+
+    def _within_call(self, request: Incoming, transaction: Transaction, now: float) -> None:
+        call = self._calls.get((request.call_id, request.to_tag))
+        if call is None or request.from_tag != call.invite.from_tag:
+            self._respond(request, transaction, 481, "Call/Transaction Does Not Exist", now)
+        elif request.method == "BYE":
+            self._respond(request, transaction, 200, "OK", now)
+            self._transactions.acknowledged(call.transaction, now)
+            self._end(call, "caller hung up")
+        elif request.method == "INVITE":
+            self._reinvite(call, request, transaction, now)
+        elif request.method == "OPTIONS":
+            self._respond(request, transaction, 200, "OK", now, headers=[("Allow", METHODS)])
+        else:
+            self._respond(request, transaction, 405, "Method Not Allowed", now, headers=[("Allow", METHODS)])
+
+    def _reinvite(self, call: SipCall, request: Incoming, transaction: Transaction, now: float) -> None:
+        try:
+            offer = sdp.parse(request.request.body) if request.request.body else call.accept.offer
+        except ProtocolError:
+            offer = None
+        if call.phase is not Phase.CONFIRMED or offer is None or call.accept.codec not in offer.codecs:
+            self._respond(request, transaction, 488, "Not Acceptable Here", now)
+            return
+        headers = [("Contact", f"<{call.contact}>")]
+        response = respond(request, 200, "OK", headers=headers, sdp=call.answer_sdp)
+        self._transactions.respond(transaction, response, 200, now)
+        call.reinvites[request.sequence] = transaction
+        self.events.append(MediaMoved(call, offer))
+
+    # ── the phone's verbs; on a call that is past them they do nothing ──────────────────────────────────────────
+
+    def ring(self, call: SipCall, now: float) -> None:
+        """180 Ringing."""
+        if call.phase in {Phase.OFFERED, Phase.EARLY}:
+            call.phase = Phase.EARLY
+            self._answer_invite(call, 180, "Ringing", now)
+
+    def progress(self, call: SipCall, description: bytes, now: float) -> None:
+        """183 with a session description: early media follows."""
+        if call.phase in {Phase.OFFERED, Phase.EARLY}:
+            call.phase = Phase.EARLY
+            self._answer_invite(call, 183, "Session Progress", now, description)
+
+    def answer(self, call: SipCall, description: bytes, now: float) -> None:
+        """200, repeated until its ACK comes."""
+        if call.phase in {Phase.OFFERED, Phase.EARLY}:
+            call.phase, call.answer_sdp = Phase.ANSWERED, description
+            self._answer_invite(call, 200, "OK", now, description)
+
+    def refuse(self, call: SipCall, code: int, phrase: str, now: float) -> None:
+        """A final answer other than 2xx."""
+        if call.phase in {Phase.OFFERED, Phase.EARLY}:
+            self._answer_invite(call, code, phrase, now)
+            self._end(call, None)
+
+    def hang_up(self, call: SipCall, now: float) -> None:
+        """BYE, as soon as it may be sent; before the answer 480."""
+        if call.phase is Phase.CONFIRMED:
+            self._bye(call, now)
+        elif call.phase is Phase.ANSWERED:
+            call.hang_up_wanted = True
+        else:
+            self.refuse(call, 480, "Temporarily Unavailable", now)
+
+    # ── time ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` has to be called next."""
+        return self._transactions.deadline
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is owed: no dialog is open, and none of our requests waits for its answer."""
+        return not self._calls and not self._transactions.own_pending
+
+    def expire(self, now: float) -> None:
+        """Repeat and give up what is due."""
+        for abandoned in self._transactions.expire(now):
+            for call in [call for call in self._calls.values() if call.transaction is abandoned]:
+                self._bye(call, now)
+                self.events.append(CallEnded(call, "no ACK"))
+
+    def drain(self, now: float) -> Iterator[Datagram]:
+        """Everything that has to be sent now."""
+        while self._outbox:
+            datagram = self._outbox.popleft()
+            self.trace.append(TraceLine(now, "out", sip_message.first_line(datagram.data), datagram.call_id))
+            yield datagram
+
+    # ── building ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _respond(
+        self,
+        incoming: Incoming,
+        transaction: Transaction,
+        code: int,
+        phrase: str,
+        now: float,
+        *,
+        headers: list[Header] | None = None,
+    ) -> None:
+        response = respond(incoming, code, phrase, to_tag=self._token(), headers=[*(headers or []), SERVER])
+        self._transactions.respond(transaction, response, code, now)
+
+    def _answer_invite(self, call: SipCall, code: int, phrase: str, now: float, description: bytes = b"") -> None:
+        host, port = self._address
+        headers: list[Header] = [("Record-Route", f"<sip:{host}:{port};lr>")]
+        headers += [("Record-Route", value) for value in call.invite.request.headers.getlist("Record-Route")]
+        headers += [("Contact", f"<{call.contact}>"), ("Allow", METHODS), SERVER]
+        response = respond(call.invite, code, phrase, to_tag=call.to_tag, headers=headers, sdp=description)
+        self._transactions.respond(call.transaction, response, code, now)
+
+    def _bye(self, call: SipCall, now: float) -> None:
+        invite, branch = call.invite, f"z9hG4bK{self._token()}"
+        asked = invite.request.headers
+        headers: list[Header] = [("Route", value) for value in asked.getlist("Record-Route")]
+        headers += [
+            ("From", f"{asked['To']};tag={call.to_tag}"),
+            ("To", asked["From"]),
+            ("Call-ID", call.call_id),
+            ("CSeq", "1 BYE"),
+            HANG_UP_REASON,
+            SERVER,
+        ]
+        host, port = self._address
+        target = str(invite.contact or invite.caller.uri)
+        bye = sip_message.request(
+            "BYE", target, via=f"SIP/2.0/UDP {host}:{port};branch={branch};rport", headers=headers
+        )
+        self._transactions.request(branch, "BYE", Datagram(bye, invite.source, call.call_id), now)
+        self._end(call, None)
+
+    def _end(self, call: SipCall, how: str | None) -> None:
+        """`how` is `None` when we ended it ourselves: whoever asked for it knows."""
+        call.phase = Phase.ENDED
+        self._calls.pop((call.call_id, call.to_tag), None)
+        if how is not None:
+            self.events.append(CallEnded(call, how))

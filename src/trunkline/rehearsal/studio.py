@@ -1,0 +1,118 @@
+"""Prepares what people say: voice engine, WAV files and recorded prompts become 8 kHz clips with their words."""
+
+from __future__ import annotations
+
+import asyncio
+import wave
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import soxr
+
+from trunkline.audio import SAMPLE_RATE, bytes_of, from_float
+from trunkline.errors import SettingsError
+from trunkline.ports import TextToSpeech
+from trunkline.rehearsal.clip import Clip
+from trunkline.rehearsal.scenario import Interrupt, Say, Scenario, Speaking
+
+BETWEEN_PROMPTS_SECONDS = 0.06
+"""Silence between two prompts of one step."""
+
+
+class Prompts(Protocol):
+    """Recorded human speech by name; `trunkline.telephony.asterisk_fetch.SoundsFolder` is one."""
+
+    def texts(self) -> Mapping[str, str]:
+        """Words by name."""
+
+    def wav(self, name: str) -> Path: ...
+
+
+@dataclass(slots=True)
+class Studio:
+    """Where clips come from. A scenario that needs what isn't here gets a clear error before any call."""
+
+    voice: TextToSpeech | None = None
+    prompts: Prompts | None = None
+    _spoken: dict[str, Clip] = field(default_factory=dict)
+    """Synthesised lines by text: several people say thank you."""
+
+    async def prepare(self, scenario: Scenario) -> dict[int, Clip]:
+        """The clip of every speaking step, by its index. Raises `SettingsError` naming step and remedy."""
+        clips = {}
+        for index, step in enumerate(scenario.steps):
+            if isinstance(step, Say | Interrupt):
+                try:
+                    clips[index] = await self._record(step, scenario.folder)
+                except SettingsError as error:
+                    where = f"Scenario {scenario.name}, step {index + 1}"
+                    raise SettingsError(f"{where}: {error.message}", remedy=error.remedy) from error
+        return clips
+
+    async def _record(self, step: Speaking, folder: Path) -> Clip:
+        if step.say is not None:
+            return await self._speak(step.say)
+        if step.wav is not None:
+            pcm = await asyncio.to_thread(read_wav, folder / step.wav)
+            return Clip(step.text or f"[{step.wav.stem}]", pcm)
+        return await asyncio.to_thread(self._prompt, step)
+
+    async def _speak(self, text: str) -> Clip:
+        if self.voice is None:
+            raise SettingsError(f"There is no voice engine to say {text!r}.", remedy="Use wav or prompt, or give one.")
+        if text not in self._spoken:
+            pcm = b"".join([piece async for piece in self.voice.synthesise(text)])
+            self._spoken[text] = Clip(text, pcm)
+        return self._spoken[text]
+
+    def _prompt(self, step: Speaking) -> Clip:
+        names = step.prompt or ()
+        if self.prompts is None:
+            raise SettingsError(
+                f"The recorded prompts are not at hand for {', '.join(names)}.", remedy="Run `trunkline pbx fetch`."
+            )
+        texts, pieces = self.prompts.texts(), []
+        for name in names:
+            file = self.prompts.wav(name)
+            if not file.exists():
+                near = sorted(known for known in texts if known.startswith(name.split("/")[0]))[:8]
+                raise SettingsError(
+                    f"There is no recorded prompt {name!r}.",
+                    remedy=f"Near it are: {', '.join(near)}." if near else "Names are as in `digits/4`.",
+                )
+            pieces.append(read_wav(file))
+        between = bytes(bytes_of(BETWEEN_PROMPTS_SECONDS))
+        words = step.text or " ".join(texts.get(name, f"[{name}]") for name in names)
+        return Clip(words, between.join(pieces))
+
+
+def read_wav(file: Path) -> bytes:
+    """A 16-bit WAV file as 8 kHz mono audio. Raises `SettingsError` for anything else."""
+    try:
+        with wave.open(str(file), "rb") as wav:
+            channels, width, rate = wav.getnchannels(), wav.getsampwidth(), wav.getframerate()
+            content = wav.readframes(wav.getnframes())
+    except OSError as error:
+        raise SettingsError(f"{file} can't be read: {error.strerror}.", remedy="Correct the path.") from error
+    except (wave.Error, EOFError) as error:
+        raise SettingsError(f"{file} is no WAV file: {error}.", remedy="Save it as 16-bit PCM WAV.") from error
+    if width != 2:
+        raise SettingsError(f"{file} has {8 * width} bits per sample.", remedy="Save it as 16-bit PCM WAV.")
+    if channels == 1 and rate == SAMPLE_RATE:
+        return content
+    samples = np.frombuffer(content, dtype="<i2").reshape(-1, channels).mean(axis=1).astype(np.float32) / 32768
+    return from_float(np.asarray(soxr.resample(samples, rate, SAMPLE_RATE), dtype=np.float32))
+
+
+def tone(frequencies: tuple[float, ...], seconds: float, *, dbfs: float = -20.0, silence: float = 0.0) -> bytes:
+    """A sum of sines whose peak is at `dbfs`, followed by silence; 8 kHz 16-bit."""
+    t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    wave_ = sum(np.sin(2 * np.pi * f * t) for f in frequencies) * (10 ** (dbfs / 20) / len(frequencies))
+    return from_float(np.asarray(wave_, dtype=np.float32)) + bytes(bytes_of(silence))
+
+
+RINGBACK = Clip("[ringback]", tone((440.0, 480.0), 2.0, dbfs=-16.0, silence=4.0))
+"""What a US caller hears while it rings (2 s on, 4 s off)."""
