@@ -51,7 +51,7 @@ def kept(thing: T) -> T:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, allow_nan=False)
+        return re.sub(r"[\ud800-\udfff]", "\ufffd", json.dumps(value, ensure_ascii=False, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise RecordRefused(f"That is no JSON: {error}.") from error
 

@@ -7,6 +7,7 @@
     │   ├── UnknownAgent
     │   ├── UnknownCall
     │   ├── CallEnded
+    │   ├── NoRecording
     │   └── CallerIdNotAllowed
     ├── NotReady               a part the call needs isn't there (yet)
     │   ├── TrunkNotConfigured
@@ -70,6 +71,11 @@ class UnknownCall(RequestError):
 class CallEnded(RequestError):
     code = "call_ended"
     http_status = 409
+
+
+class NoRecording(RequestError):
+    code = "no_recording"
+    http_status = 404
 
 
 class CallerIdNotAllowed(RequestError):

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from trunkline.errors import RecordRefused, SettingsError, StoreError
 from trunkline.settings import ServiceSettings
+from trunkline.store.tables import storable
 
 WRITING = "trunkline_writing"
 """Execution option of connections that are about to write."""
@@ -75,7 +76,7 @@ def connect_blocking(url: URL) -> Engine:
 
 def _to_json(value: object) -> str:
     # NaN is not JSON: PostgreSQL would refuse it, and so would whoever reads our API.
-    return json.dumps(value, allow_nan=False)
+    return storable(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def _obey(engine: Engine) -> None:
