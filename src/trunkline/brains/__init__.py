@@ -1,0 +1,17 @@
+"""Brains: what decides on the words of an agent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trunkline.brains.script_file import load
+from trunkline.brains.scripted import Clock, ScriptedBrain
+from trunkline.ports import Brain
+from trunkline.settings import AgentSettings
+
+__all__ = ["make_brain"]
+
+
+def make_brain(agent: AgentSettings, *, clock: Clock = datetime.now) -> Brain:
+    """The brain an agent's settings ask for. Reads its script: call it at start-up. Raises `SettingsError`."""
+    return ScriptedBrain(load(agent.script), greeting=agent.greeting, variables=agent.variables, clock=clock)

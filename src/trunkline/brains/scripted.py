@@ -1,0 +1,68 @@
+"""The scripted brain: speaks and understands what a YAML file says. See `docs/scripts.md`."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import datetime
+
+from trunkline.brains.dialogue import Dialogue, State
+from trunkline.brains.script import Script
+from trunkline.ports import BrainAction, CallBriefing, PersonTurn
+
+Clock = Callable[[], datetime]
+"""Local time of the people who are called."""
+
+
+class ScriptedBrain:
+    """Fits `ports.Brain`. One for all calls of an agent; the calls share nothing but the script."""
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        greeting: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        clock: Clock = datetime.now,
+    ) -> None:
+        self._dialogue = Dialogue(script)
+        self._greeting = greeting
+        self._variables = dict(variables or {})
+        self._clock = clock
+
+    async def open(self, briefing: CallBriefing) -> ScriptedSession:
+        state, greeting = self._dialogue.begin(
+            self._variables | briefing.variables,
+            self._clock(),
+            seed=zlib.crc32(briefing.call_id.encode()),
+            greeting=briefing.script or self._greeting,
+        )
+        return ScriptedSession(self._dialogue, state, greeting, self._clock)
+
+    async def close(self) -> None:
+        """Holds nothing."""
+
+
+class ScriptedSession:
+    """Fits `ports.BrainSession`. A turn asked about twice (a reply that was begun too early) is answered afresh."""
+
+    def __init__(self, dialogue: Dialogue, state: State, greeting: list[BrainAction], clock: Clock) -> None:
+        self._dialogue = dialogue
+        self._greeting = greeting
+        self._clock = clock
+        self._before = self._state = state
+        self._turn = 0
+
+    async def greet(self) -> AsyncGenerator[BrainAction, None]:
+        for action in self._greeting:
+            yield action
+
+    async def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
+        if turn.number != self._turn:
+            self._turn, self._before = turn.number, self._state
+        self._state, actions = self._dialogue.advance(self._before, turn.text, turn.keys, self._clock())
+        for action in actions:
+            yield action
+
+    async def close(self) -> None:
+        """Holds nothing."""
