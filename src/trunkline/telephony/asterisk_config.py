@@ -94,7 +94,8 @@ def render(instance: AsteriskInstance) -> dict[str, str]:
         "cel.conf": _sections(("general", [("enable", "no")])),
         "manager.conf": _sections(("general", [("enabled", "no")])),
         "indications.conf": _sections(
-            ("general", [("country", "us")]), ("us", [("ringcadence", "2000,4000"), ("ring", "440+480/2000,0/4000")])
+            ("general", [("country", "us")]),
+            ("us", [("ringcadence", "2000,4000"), ("description", "United States"), ("ring", "440+480/2000,0/4000")]),
         ),
         **dict.fromkeys(_DEFAULTS, _sections()),
     }
