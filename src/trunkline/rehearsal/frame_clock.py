@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from trunkline.audio import FRAME_SECONDS
@@ -24,17 +25,18 @@ class Ticking(Protocol):
 class FrameClock:
     """Ticks while anybody listens."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.shifted = 0
         """Frames by which the clock was put back after waking far too late."""
         self._listeners: list[Ticking] = []
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
+        self._monotonic = monotonic
 
     def join(self, listener: Ticking) -> None:
         self._listeners.append(listener)
         if self._timer is None:
-            self._next = time.monotonic() + FRAME_SECONDS
+            self._next = self._monotonic() + FRAME_SECONDS
             self._arm()
 
     def leave(self, listener: Ticking) -> None:
@@ -46,19 +48,19 @@ class FrameClock:
             self._timer = None
 
     def _arm(self) -> None:
-        delay = max(0.0, self._next - time.monotonic())
+        delay = max(0.0, self._next - self._monotonic())
         self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
         for _ in range(MOST_AT_ONCE):
-            if time.monotonic() < self._next - EARLY_WAKE_SECONDS:
+            if self._monotonic() < self._next - EARLY_WAKE_SECONDS:
                 break
-            late = max(0.0, time.monotonic() - self._next)
+            late = max(0.0, self._monotonic() - self._next)
             self._next += FRAME_SECONDS
             for listener in tuple(self._listeners):
-                listener.tick(time.monotonic(), late)
-        behind = math.ceil((time.monotonic() - self._next) / FRAME_SECONDS)
+                listener.tick(self._monotonic(), late)
+        behind = math.ceil((self._monotonic() - self._next) / FRAME_SECONDS)
         if behind > 0:
             self.shifted += behind
             self._next += behind * FRAME_SECONDS

@@ -70,7 +70,7 @@ class MediaLine:
         self.lateness = Lateness()
         self.agent = SpeechGate(threshold)
         self.sent: list[tuple[float, bytes | None]] = []
-        """(time, payload) of every tick; `None` where a key or nothing was sent."""
+        """(time, payload) of every tick; `None` while a key was sent."""
         self.stray = 0
         """Datagrams that were no RTP audio or keys of this call."""
         self.on_agent_speech: Callable[[float], None] = lambda began: None
@@ -81,7 +81,7 @@ class MediaLine:
         self._silence = rtp.silence(codec)
         self._threshold = threshold
         self._playing: deque[tuple[Utterance, Iterator[tuple[int, bytes]], tuple[int, int] | None]] = deque()
-        self._keys: deque[Iterator[bytes | None]] = deque()
+        self._keys: deque[Iterator[bytes]] = deque()
         self._key_reader = KeyReader()
         with contextlib.suppress(OSError):  # not Linux: arrival is then the time we read it
             self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -112,7 +112,7 @@ class MediaLine:
     def press(self, digits: str) -> None:
         """Send keys (RFC 4733); audio waits meanwhile. Nothing is sent if the other side offered no telephone-event."""
         if self.key_payload is not None:
-            self._keys.extend(self._sender.key(digit, self.key_payload) for digit in digits)
+            self._keys.extend(self._sender.key(digit, self.key_payload, self._silence) for digit in digits)
 
     @property
     def pressing(self) -> bool:
@@ -136,14 +136,13 @@ class MediaLine:
     def tick(self, now: float, late: float) -> None:
         self.lateness.woke(now, late)
         packet, payload = self._next_packet(now)
-        if packet is not None:
-            with contextlib.suppress(BlockingIOError, ConnectionError):
-                self._socket.sendto(packet, self.remote)
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            self._socket.sendto(packet, self.remote)
         self.sent.append((now, payload))
         self.agent.settle(now)
         self.on_tick(now)
 
-    def _next_packet(self, now: float) -> tuple[bytes | None, bytes | None]:
+    def _next_packet(self, now: float) -> tuple[bytes, bytes | None]:
         while self._keys:
             try:
                 return next(self._keys[0]), None

@@ -53,8 +53,8 @@ def _lay_out(rows: Iterable[Row], codec: str, start: float, end: float) -> Sampl
         for _, place, payload in run:
             samples = to_samples(rtp.decode(payload, codec))
             first = round((place + offset - start) * SAMPLE_RATE)
+            room = line[max(0, first) : max(0, first + len(samples))]
             skip = max(0, -first)
-            room = line[first + skip : first + len(samples)]
             room[:] = samples[skip : skip + len(room)]
     return line
 

@@ -95,8 +95,8 @@ class RtpSender:
         self._advance(FRAME_SAMPLES)
         return packet
 
-    def key(self, digit: str, payload_type: int, frames: int = 6) -> Iterator[bytes | None]:
-        """Packets of one key press, one per 20 ms, the last repeated twice (RFC 4733 §2.5.1); then 60 ms of nothing."""
+    def key(self, digit: str, payload_type: int, silence: bytes, frames: int = 6) -> Iterator[bytes]:
+        """Packets of one key press, one per 20 ms, its end sent thrice (RFC 4733 §2.5.1.4); then `silence`."""
         began = self.timestamp
         for number in range(1, frames + 3):
             last = number >= frames
@@ -106,8 +106,7 @@ class RtpSender:
             yield _HEADER.pack(0x80, payload_type | marker, self.sequence, began, self.ssrc) + event
             self._advance(FRAME_SAMPLES)
         for _ in range(3):
-            self.timestamp = (self.timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
-            yield None
+            yield self.audio(silence)
 
     def _advance(self, samples: int) -> None:
         self.sequence = (self.sequence + 1) & 0xFFFF

@@ -157,21 +157,23 @@ class Scenario(Section):
     @field_validator("steps", mode="before")
     @classmethod
     def _short_forms(cls, value: object) -> object:
-        return [_spell_out(step) for step in value] if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        return [_spell_out(step, number) for number, step in enumerate(value, start=1)]
 
     @property
     def needs_recognition(self) -> bool:
         return any(isinstance(step, WaitForWords) for step in self.steps)
 
 
-def _spell_out(step: object) -> object:
+def _spell_out(step: object, number: int) -> object:
     """`{say: hello}` → `{kind: say, say: hello}`; `wait_for_agent` → `{kind: wait_for_agent}`."""
     if isinstance(step, str) and step in {"wait_for_agent", "hang_up"}:
         return {"kind": step}
     if isinstance(step, Section):
         return step
     if not isinstance(step, dict) or not (verbs := [key for key in step if key in _SHORT]):
-        raise ValueError(f"{step!r} is no step; steps are: {', '.join(_SHORT)}")
+        raise ValueError(f"step {number}: {step!r} is no step")
     verb = verbs[0]
     kind, plain = _SHORT[verb]
     rest: dict[str, Any] = {key: value for key, value in step.items() if key != verb}
@@ -216,7 +218,9 @@ def _explain(error: ValidationError, path: Path) -> SettingsError:
         where = ".".join(place)
     if first["type"] == "extra_forbidden":
         message = f"there is no {place[-1]} here"
+    if not message.startswith("step "):
+        message = f"{where}: {message}"
     return SettingsError(
-        f"{path}: {where}: {message}.",
+        f"{path}: {message}.",
         remedy=f"Steps are {', '.join(_SHORT)}; docs/rehearsals.md describes each.",
     )

@@ -288,7 +288,6 @@ class SipAgent:
         """When `expire` has to be called next."""
         return self._transactions.deadline
 
-    @property
     def quiet(self) -> bool:
         """Nothing is owed: no dialog is open, and none of our requests waits for its answer."""
         return not self._calls and not self._transactions.own_pending

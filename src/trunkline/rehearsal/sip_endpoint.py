@@ -34,7 +34,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
         self._waiting = asyncio.get_running_loop().create_future()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                if not self.agent.quiet:
+                if not self.agent.quiet():
                     await self._waiting
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
             self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
         while self.agent.events:
             self._on_event(self.agent.events.popleft())
-        if self._waiting is not None and not self._waiting.done() and self.agent.quiet:
+        if self._waiting is not None and not self._waiting.done() and self.agent.quiet():
             self._waiting.set_result(None)
 
     def _expire(self) -> None:
