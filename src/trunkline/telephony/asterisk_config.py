@@ -101,6 +101,20 @@ def render(instance: AsteriskInstance) -> dict[str, str]:
     }
 
 
+def dial_string(trunk: TrunkSettings, number: str) -> str:
+    """The endpoint to originate to. `number` is E.164, checked by the caller; `trunk.host` is set.
+
+    The address stands here although the aor has it too: given only the aor, Asterisk would refuse to call while the
+    carrier leaves an OPTIONS unanswered, for up to `qualify_seconds` after it is back.
+    """
+    host, port = host_and_port(trunk.host or "", trunk.port)
+    return f"PJSIP/{TRUNK_ENDPOINT}/sip:{number}@{host}:{port}{_transport_parameter(trunk)}"
+
+
+def _transport_parameter(trunk: TrunkSettings) -> str:
+    return "" if trunk.transport == "udp" else f";transport={trunk.transport}"
+
+
 def host_and_port(text: str, default_port: int) -> tuple[str, int]:
     """Splits `host[:port]` (an IPv6 address in brackets). Raises `SettingsError`."""
     match = _HOST.fullmatch(text)
@@ -187,7 +201,7 @@ def _http(instance: AsteriskInstance) -> str:
 
 def _ari(instance: AsteriskInstance) -> str:
     return _sections(
-        ("general", [("enabled", "yes"), ("pretty", "no")]),
+        ("general", [("enabled", "yes"), ("pretty", "no"), ("websocket_write_timeout", 2000)]),
         (ARI_USER, [("type", "user"), ("read_only", "no"), ("password", instance.ari_password)]),
     )
 
@@ -200,7 +214,7 @@ def _extensions(instance: AsteriskInstance) -> str:
         "; An answered call: its channel's id is the call's id, by which our AudioSocket server knows it.\n"
         f"[{CALL_CONTEXT}]\n"
         f"exten = {CALL_EXTENSION},1,AudioSocket(${{UNIQUEID}},{host}:{port})\n"
-        " same = n,Hangup()\n\n"
+        " same = n,Hangup(16)\n\n"
         "; Runs at the end of every call: ARI itself never tells the reason phrase of the carrier's answer.\n"
         "; It is the carrier's text, so it is encoded: a comma would otherwise become another argument.\n"
         f"[{GONE_CONTEXT}]\n"
@@ -235,7 +249,7 @@ def _trunk(instance: AsteriskInstance, termination: str) -> Sequence[tuple[str, 
     """Endpoint, aor, auth and identify of the trunk."""
     trunk = instance.trunk
     host, port = host_and_port(termination, trunk.port)
-    transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
+    transport = _transport_parameter(trunk)
     proxy: Options = []
     if trunk.proxy is not None:
         proxy_host, proxy_port = host_and_port(trunk.proxy, trunk.port)

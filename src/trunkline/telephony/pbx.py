@@ -102,8 +102,7 @@ class PrivateAsterisk:
     ) -> None:
         if self._watch is not None:
             self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+            await asyncio.wait([self._watch])
         await self._end()
 
     async def start_detached(self) -> PbxState:
@@ -157,7 +156,7 @@ class PrivateAsterisk:
     async def _booted(self, warden: asyncio.subprocess.Process) -> None:
         ended = asyncio.create_task(warden.wait())
         try:
-            async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
+            async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(trust_env=False) as client:
                 while not ended.done() and not await _answers(client, self.ari):
                     await asyncio.wait([ended], timeout=0.02)
             if not ended.done():

@@ -1,0 +1,239 @@
+"""Control of calls through Asterisk's REST interface (ARI): one connection for requests, one websocket for events."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import math
+import uuid
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+from trunkline.errors import InvalidNumber, PbxUnavailable, TrunkNotConfigured
+from trunkline.events import FarEndGone, PbxEvent, PbxLost, PbxReady
+from trunkline.models import CallId
+from trunkline.settings import E164, TrunkSettings
+from trunkline.telephony.ari_events import WANTED, DialledCall, call_of
+from trunkline.telephony.asterisk_config import ARI_APP, CALL_CONTEXT, CALL_EXTENSION, GONE_CONTEXT, dial_string
+from trunkline.telephony.pbx_home import AriAddress
+
+log = logging.getLogger(__name__)
+
+_BACK_OFF: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds between attempts to reach Asterisk again."""
+_FIRST_CONNECT_SECONDS: Final = 10.0
+_REQUEST_SECONDS: Final = 5.0
+_PING_SECONDS: Final = 10.0
+"""An Asterisk that hangs is noticed after two of these."""
+
+
+class AriPbx:
+    """Fits the port `Pbx`. `async with AriPbx(address, trunk) as pbx:` – connected inside the block.
+
+    Entering raises `PbxUnavailable` when Asterisk can't be reached.
+    """
+
+    def __init__(self, ari: AriAddress, trunk: TrunkSettings) -> None:
+        self._ari = ari
+        self._trunk = trunk
+        self._listeners: list[Callable[[PbxEvent], None]] = []
+        self._calls: dict[str, DialledCall] = {}
+        self._dialling: dict[str, asyncio.Task[None]] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+        self._connected = asyncio.Event()
+        self._why = "no attempt yet"
+        self._listening: asyncio.Task[None] | None = None
+        # Loopback only: a proxy of the environment would have no business here.
+        self._http = httpx.AsyncClient(
+            base_url=ari.url,
+            auth=(ari.user, ari.password),
+            timeout=_REQUEST_SECONDS,
+            limits=httpx.Limits(keepalive_expiry=None),
+            trust_env=False,
+        )
+
+    def on_event(self, listener: Callable[[PbxEvent], None]) -> None:
+        self._listeners.append(listener)
+
+    @property
+    def ready(self) -> bool:
+        return self._connected.is_set()
+
+    async def __aenter__(self) -> Self:
+        self._listening = asyncio.create_task(self._listen(), name="ari-events")
+        try:
+            async with asyncio.timeout(_FIRST_CONNECT_SECONDS):
+                await self._connected.wait()
+        except BaseException as error:
+            await self._close()
+            if isinstance(error, TimeoutError):
+                raise PbxUnavailable(f"Asterisk doesn't answer at {self._ari.url}: {self._why}.") from None
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for call_id in list(self._calls):
+            await self.hang_up(CallId(call_id))
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+        if errands := [*self._errands, *self._dialling.values()]:
+            await asyncio.wait(errands)
+        await self._http.aclose()
+
+    # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def dial(self, call_id: CallId, number: str, *, caller_id: str | None, ring_timeout: float) -> None:
+        """Places a call; see `Pbx.dial`. Also raises `InvalidNumber`, `TrunkNotConfigured`.
+
+        `call_id` must be a UUID: it becomes the channel's id and the name of its media connection.
+        """
+        for text in (number, *([caller_id] if caller_id is not None else [])):
+            if not E164.fullmatch(text):
+                raise InvalidNumber(f"{text!r} is not an E.164 number.", remedy="Write it as +14155550100.")
+        if self._trunk.host is None:
+            raise TrunkNotConfigured("No trunk is set.", remedy="Set trunk.host.")
+        if not self.ready:
+            raise PbxUnavailable("Asterisk is not running at the moment.", remedy="It is being started: try again.")
+        parameters = {
+            "endpoint": dial_string(self._trunk, number),
+            "context": CALL_CONTEXT,
+            "extension": CALL_EXTENSION,
+            "priority": "1",
+            "channelId": str(uuid.UUID(call_id)),
+            "timeout": str(math.ceil(ring_timeout)),
+            **({"callerId": caller_id} if caller_id is not None else {}),
+        }
+        # Events may overtake the answer to the request, so the call is known before it is sent.
+        self._calls[call_id] = DialledCall(call_id)
+        dialling = asyncio.create_task(self._originate(call_id, parameters))
+        self._dialling[call_id] = dialling
+        dialling.add_done_callback(lambda _: self._dialling.pop(call_id))
+        try:
+            await asyncio.shield(dialling)
+        except asyncio.CancelledError:
+            # The request is under way and a phone may ring: take it back.
+            dialling.add_done_callback(lambda task: task.exception())
+            self._run(self.hang_up(call_id))
+            raise
+
+    async def _originate(self, call_id: CallId, parameters: dict[str, str]) -> None:
+        variables = {"CHANNEL(hangup_handler_push)": f"{GONE_CONTEXT},s,1"}
+        try:
+            response = await self._http.post("/channels", params=parameters, json={"variables": variables})
+        except httpx.ConnectError as error:
+            if self._calls.pop(call_id, None) is not None:
+                raise PbxUnavailable(f"Asterisk can't be reached: {error}.") from error
+            return
+        except httpx.HTTPError as error:
+            # It may have got the request: whatever came of it is ended, and the call is over for us.
+            log.warning("call %s: no answer to the order to dial (%s)", call_id, type(error).__name__)
+            await self._delete(call_id)
+            if self._calls.pop(call_id, None) is not None:
+                self._tell(FarEndGone(call_id))
+            return
+        # A call that already ended was told as an event; there is nothing to add.
+        if response.status_code != httpx.codes.OK and self._calls.pop(call_id, None) is not None:
+            raise PbxUnavailable(
+                f"Asterisk refused to dial: {response.text[:200]}", remedy="Its log (`pbx/log/messages.log`) says why."
+            )
+
+    async def hang_up(self, call_id: CallId) -> None:
+        """Ends the channel, whatever its state; see `Pbx.hang_up`."""
+        if call_id in self._calls:
+            await self._end(call_id)
+
+    async def _end(self, call_id: str) -> None:
+        if (dialling := self._dialling.get(call_id)) is not None:
+            # An order to end that overtook the order to dial would find no channel.
+            await asyncio.wait([dialling])
+        await self._delete(call_id)
+
+    async def _delete(self, call_id: str) -> None:
+        try:
+            await self._http.delete(f"/channels/{call_id}")  # 404: it is gone already
+        except httpx.HTTPError as error:
+            # If Asterisk is gone, so is the channel; if it hangs, the websocket notices.
+            log.warning("call %s: no answer to the order to hang up (%s)", call_id, type(error).__name__)
+
+    # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _listen(self) -> None:
+        credentials = base64.b64encode(f"{self._ari.user}:{self._ari.password}".encode()).decode()
+        address = self._ari.url.replace("http", "ws", 1) + f"/events?app={ARI_APP}&subscribeAll=true"
+        attempt = 0
+        while True:
+            self._why = "Asterisk closed the connection"
+            try:
+                async with connect(
+                    address,
+                    additional_headers={"Authorization": f"Basic {credentials}"},
+                    proxy=None,
+                    compression=None,
+                    ping_interval=_PING_SECONDS,
+                    ping_timeout=_PING_SECONDS,
+                    close_timeout=1,
+                ) as socket:
+                    await self._greet()
+                    attempt = 0
+                    await self._read(socket)
+            except (OSError, TimeoutError, ValueError, websockets.WebSocketException, httpx.HTTPError) as error:
+                self._why = f"{type(error).__name__}: {error}"
+            if self.ready:
+                self._lost(self._why)
+            await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
+            attempt += 1
+
+    async def _greet(self) -> None:
+        """Tells the new connection which events we want; notes that Asterisk is there."""
+        allowed = {"allowed": [{"type": kind} for kind in WANTED]}
+        (await self._http.put(f"/applications/{ARI_APP}/eventFilter", json=allowed)).raise_for_status()
+        info = (await self._http.get("/asterisk/info", params={"only": "system"})).raise_for_status().json()
+        self._connected.set()
+        version = str(info.get("system", {}).get("version", "unknown"))
+        self._tell(PbxReady(version.partition("+")[0]))
+
+    async def _read(self, socket: ClientConnection) -> None:
+        async for text in socket:
+            message: dict[str, Any] = json.loads(text)
+            call_id = call_of(message)
+            call = self._calls.get(call_id) if call_id is not None else None
+            if call is None:
+                continue
+            event = call.event_of(message)
+            if isinstance(event, FarEndGone):
+                del self._calls[event.call_id]
+            if event is not None:
+                self._tell(event)
+
+    def _lost(self, why: str) -> None:
+        log.error("Asterisk is lost: %s", why)
+        self._connected.clear()
+        calls = list(self._calls)
+        self._calls.clear()
+        self._tell(PbxLost(why))
+        # Should only the connection be lost and not Asterisk, this makes true what was just told.
+        for call_id in calls:
+            self._run(self._end(call_id))
+
+    def _tell(self, event: PbxEvent) -> None:
+        for listener in self._listeners:
+            # Not called from here: a listener that fails must not end the listening.
+            asyncio.get_running_loop().call_soon(listener, event)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        errand = asyncio.create_task(work)
+        self._errands.add(errand)
+        errand.add_done_callback(self._errands.discard)

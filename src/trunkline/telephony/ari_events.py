@@ -1,0 +1,71 @@
+"""What Asterisk tells of one dialled call, turned into our events. Knows no connection: JSON in, events out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+from trunkline.events import FarEndAnswered, FarEndGone, FarEndProgress, FarEndRinging, LegEvent
+from trunkline.models import CallId
+from trunkline.telephony.asterisk_config import GONE_EVENT
+
+WANTED: Final = ("ChannelStateChange", "Dial", "ChannelUserevent", "ChannelDestroyed")
+"""The kinds of event that matter here; Asterisk is asked to send no others."""
+
+_NO_ANSWER: Final = 19
+"""Q.850 cause of a call Asterisk itself gave up because the ring timeout was over."""
+
+
+def call_of(message: Mapping[str, Any]) -> str | None:
+    """The channel the event is about: the far leg's id is our call's id."""
+    channel = message.get("channel") or message.get("peer")
+    return channel.get("id") if isinstance(channel, Mapping) else None
+
+
+class DialledCall:
+    """Remembers what was told of a call, so that every fact is reported once."""
+
+    def __init__(self, call_id: CallId) -> None:
+        self._call_id = call_id
+        self._told: set[type] = set()
+        self._answer = ""
+
+    def event_of(self, message: Mapping[str, Any]) -> LegEvent | None:
+        """What the message means for this call, if it is news."""
+        event = self._translate(message)
+        if event is None or type(event) in self._told:
+            return None
+        self._told.add(type(event))
+        return event
+
+    def _translate(self, message: Mapping[str, Any]) -> LegEvent | None:
+        match message:
+            case {"type": "ChannelStateChange", "channel": {"state": "Ringing"}}:
+                return FarEndRinging(self._call_id)
+            case {"type": "ChannelStateChange", "channel": {"state": "Up"}}:
+                return FarEndAnswered(self._call_id)
+            case {"type": "Dial", "dialstatus": "PROGRESS"}:
+                return FarEndProgress(self._call_id)
+            case {"type": "ChannelUserevent", "eventname": eventname, "userevent": {"tech": str(answer)}} if (
+                eventname == GONE_EVENT
+            ):
+                self._answer = unquote(answer)
+            case {"type": "ChannelDestroyed"}:
+                return self._gone(message)
+        return None
+
+    def _gone(self, message: Mapping[str, Any]) -> FarEndGone:
+        cause = message.get("cause")
+        q850 = cause if isinstance(cause, int) and cause > 0 else None
+        # "SIP 403 Forbidden": the last response to our INVITE, as our hang-up handler reports it.
+        answer = re.fullmatch(r"SIP (\d{3})(?: (.*))?", self._answer, re.DOTALL)
+        if answer is not None and int(answer[1]) >= 300:
+            return FarEndGone(self._call_id, q850, int(answer[1]), answer[2] or None)
+        code = message.get("tech_cause")
+        # No final response came. Asterisk then sets 408 when its INVITE ran into the void (RFC 3261 §8.1.3.1), which is
+        # worth telling, and 480 when it gave up ringing, which the carrier never said.
+        if answer is None and isinstance(code, int) and code >= 300 and q850 != _NO_ANSWER:
+            return FarEndGone(self._call_id, q850, code)
+        return FarEndGone(self._call_id, q850)
