@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
+import itertools
 import secrets
 import socket
 import struct
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from trunkline.audio import FRAME_SAMPLES, SAMPLE_RATE
 from trunkline.errors import NotReady
 from trunkline.rehearsal import rtp
 from trunkline.rehearsal.clip import Clip
@@ -102,11 +104,12 @@ class MediaLine:
         first = bisect.bisect_left(log.arrival, since)
         return rtp.decode(b"".join(log.payloads[first:]), self.codec)
 
-    def play(self, clip: Clip) -> Utterance:
-        """Say something after whatever is being said."""
-        utterance = Utterance(clip)
-        frames = iter(list(enumerate(clip.frames(self.codec))))
-        self._playing.append((utterance, frames, clip.audible(self._threshold)))
+    def play(self, clip: Clip, *, at_once: bool = False) -> Utterance:
+        """Say something after whatever is being said; `at_once` without the silence it begins with."""
+        utterance, span = Utterance(clip), clip.audible(self._threshold)
+        frames = enumerate(clip.frames(self.codec))
+        silent = span[0] // FRAME_SAMPLES if at_once and span is not None else 0
+        self._playing.append((utterance, itertools.islice(frames, silent, None), span))
         return utterance
 
     def press(self, digits: str) -> None:
@@ -162,11 +165,11 @@ class MediaLine:
                 continue
             number, payload = found
             if span is not None:
-                start = number * len(payload)
-                if start <= span[0] < start + len(payload):
-                    utterance.began = now + (span[0] - start) / 8000
-                if start < span[1] <= start + len(payload):
-                    utterance.ended = now + (span[1] - start) / 8000
+                start = number * FRAME_SAMPLES
+                if start <= span[0] < start + FRAME_SAMPLES:
+                    utterance.began = now + (span[0] - start) / SAMPLE_RATE
+                if start < span[1] <= start + FRAME_SAMPLES:
+                    utterance.ended = now + (span[1] - start) / SAMPLE_RATE
             return payload
         return self._silence
 

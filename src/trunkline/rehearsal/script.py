@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from trunkline.audio import FRAME_SECONDS
 from trunkline.ports import SpeechToText
 from trunkline.rehearsal.clip import Clip
 from trunkline.rehearsal.media_line import MediaLine, Utterance
@@ -93,7 +94,7 @@ class Script:
                 await self._wait(lambda now: not self._line.pressing, 60_000)
 
     async def _say(self, clip: Clip, *, interrupted: bool) -> None:
-        utterance = self._line.play(clip)
+        utterance = self._line.play(clip, at_once=interrupted)
         self.said.append(Line(utterance, interrupted))
         self.on_said(clip.text)
         await utterance.done
@@ -136,7 +137,8 @@ class Script:
 
     def _agent_began(self, now: float, after: float) -> bool:
         began = self._line.agent.began
-        return began is not None and began >= self._since[0] and now - began >= after
+        # What is said now goes out with the next tick: take the one that comes closest.
+        return began is not None and began >= self._since[0] and now + FRAME_SECONDS / 2 >= began + after
 
     async def _wait(self, condition: Callable[[float], bool], timeout_ms: float) -> None:
         try:
