@@ -1,0 +1,124 @@
+"""The process that runs Whisper: `python -m trunkline.speech.whisper_worker`, started by `whisper.py`.
+
+The numbers below are measured on telephone audio; `docs/decisions/0003-speech-engines.md` has the tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import ctranslate2
+import numpy as np
+import soxr
+import tokenizers
+
+from trunkline.audio import SAMPLE_RATE, to_float
+from trunkline.errors import SpeechUnavailable
+from trunkline.speech.log_mel import RATE, Floats, log_mel
+from trunkline.speech.worker_child import Handler, Head, Request, serve
+
+_LEAD_SECONDS: Final = 0.2
+"""Silence put in front: a word that starts with the first sample is misheard more often."""
+_SHORTEST_WINDOW: Final = 12.0
+"""Seconds of features. Whisper was trained on 30; down to 12 it is as good at a fifth of the cost, at 8 it loops."""
+_WINDOW_MARGIN: Final = 1.0
+_LONGEST_WINDOW: Final = 30.0
+_BEAMS: Final = 5
+_NO_REPEAT: Final = 5
+"""No five tokens occur twice: ends loops."""
+_TOKENS_AT_LEAST: Final = 8
+_TOKENS_PER_SECOND: Final = 7
+"""Nobody talks faster; an answer that reaches 8 + 7 × seconds tokens is a loop."""
+_HINT_TOKENS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    text: str
+    score: float
+    """Mean natural logarithm of the tokens' probabilities."""
+    no_speech: float
+    """Probability that nothing was said."""
+    capped: bool
+    """It was longer than anybody talks."""
+
+
+class Recogniser:
+    """A ctranslate2 Whisper model in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._model = ctranslate2.models.Whisper(
+                str(folder), device="cpu", compute_type="int8", inter_threads=1, intra_threads=1
+            )
+        except (RuntimeError, ValueError) as error:
+            raise SpeechUnavailable(f"The Whisper model in {folder} can't be loaded: {error}.") from error
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._text_ends = self._token("<|endoftext|>")
+
+    def recognise(self, audio: bytes, language: str, hint: str, request: Request | None = None) -> Hypothesis:
+        """Words of 8 kHz audio of at most 29 s."""
+        wave = np.concatenate([np.zeros(int(_LEAD_SECONDS * SAMPLE_RATE), np.float32), to_float(audio)])
+        seconds = len(wave) / SAMPLE_RATE
+        wave = soxr.resample(wave, SAMPLE_RATE, RATE)
+        prompt = self._prompt(language, hint)
+        limit = int(_TOKENS_AT_LEAST + _TOKENS_PER_SECOND * seconds)
+        window = min(max(_SHORTEST_WINDOW, seconds + _WINDOW_MARGIN), _LONGEST_WINDOW)
+        found = self._decode(self._encode(wave, window, request), prompt, limit)
+        if found.capped and window < _LONGEST_WINDOW:
+            found = self._decode(self._encode(wave, _LONGEST_WINDOW, request), prompt, limit)
+        return found
+
+    def _encode(self, wave: Floats, window: float, request: Request | None) -> ctranslate2.StorageView:
+        features = ctranslate2.StorageView.from_array(log_mel(wave, window))
+        if request is not None:
+            request.check()
+        encoded = self._model.encode(features)
+        if request is not None:
+            request.check()
+        return encoded
+
+    def _decode(self, encoded: ctranslate2.StorageView, prompt: list[int], limit: int) -> Hypothesis:
+        (result,) = self._model.generate(
+            encoded,
+            [prompt],
+            beam_size=_BEAMS,
+            no_repeat_ngram_size=_NO_REPEAT,
+            max_length=len(prompt) + limit,
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        tokens = result.sequences_ids[0]
+        text = self._tokenizer.decode([token for token in tokens if token < self._text_ends]).strip()
+        # ctranslate2 divides by the tokens it shows; the one that ends the text was scored as well
+        score = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        return Hypothesis(text, score, result.no_speech_prob, capped=len(tokens) >= limit)
+
+    def _prompt(self, language: str, hint: str) -> list[int]:
+        words = self._tokenizer.encode(f" {hint.strip()}", add_special_tokens=False).ids[:_HINT_TOKENS]
+        before = [self._token("<|startofprev|>"), *words] if hint.strip() else []
+        task = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
+        return before + [self._token(name) for name in task]
+
+    def _token(self, name: str) -> int:
+        token = self._tokenizer.token_to_id(name)
+        if token is None:
+            raise SpeechUnavailable(f"The Whisper model has no {name}.", remedy="Choose a language it knows, as en.")
+        return int(token)
+
+
+def _load(config: Head) -> Handler:
+    recogniser = Recogniser(Path(config["model"]))
+    recogniser.recognise(bytes(SAMPLE_RATE), "en", "")  # the first run allocates what all later ones use
+
+    def handle(request: Request) -> tuple[Head, bytes]:
+        found = recogniser.recognise(request.body, request.head["language"], request.head["hint"], request)
+        return {"text": found.text, "score": found.score, "no_speech": found.no_speech}, b""
+
+    return handle
+
+
+if __name__ == "__main__":
+    serve(_load)
