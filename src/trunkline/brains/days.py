@@ -30,7 +30,7 @@ _NO_WEEKDAY_BEFORE_DAY = words("a one some any every that the this other all eac
 _DAY = rf"(?P<weekday>{'|'.join(WEEKDAYS)})"
 _MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
 _NTH = r"(?P<nth>\d{1,2})th"
-_NO_DATE = r"(?! (?:thing|one|time|half|option|choice|floor|week|appointment|question|of all)\b)"
+_NO_DATE = r"(?! (?:thing|1|time|half|option|choice|floor|week|appointment|question|of all)\b)"
 _PATTERNS = [
     re.compile(pattern)
     for pattern in (
@@ -40,11 +40,11 @@ _PATTERNS = [
         rf"(?:\b{_DAY} (?:; )?)?\b(?P<nth>\d{{1,2}}) {_MONTH}\b",
         rf"\b{_DAY} (?:; )?(?:the )?{_NTH}\b",
         rf"\bthe {_NTH}\b{_NO_DATE}",
+        r"\b(?:a|(?P<count>\d{1,2})) (?P<unit>day|week)s? from (?:now|today)\b",
         r"\b(?P<after>day after tomorrow)\b",
         r"\b(?P<tomorrow>tomorrow)\b",
         r"\b(?P<today>today|tonight|this (?:morning|afternoon|evening))\b",
         r"\bin (?:a |(?P<count>\d{1,2}) )(?P<unit>day|week)s?\b",
-        r"\b(?:a|(?P<count>\d{1,2})) (?P<unit>day|week)s? from (?:now|today)\b",
         rf"\b(?P<week>a week) (?:on |from )?{_DAY}\b",
         rf"\b{_DAY} (?P<week>in a week|week)\b",
         rf"\b(?:(?P<which>next|this|coming|following) (?:week )?(?:on )?)?{_DAY}(?: (?P<later>next|this) week)?\b",
@@ -54,12 +54,15 @@ _ALONE = re.compile(r"(?:(?:on|say) )?(?:(?P<nth>\d{1,2})th|(?P<bare>\d{1,2}))")
 
 
 def read_day(text: str, today: date, *, asked: bool = True) -> date | None:
-    """The day that is meant, counted from `today`; `asked` also takes a bare "twelfth"."""
+    """The day that is meant, counted from `today`; `asked` also takes a bare "twelfth", and "today",
+    which otherwise is said of the weather as well.
+    """
     text = _repair(readable(text))
+    found = [(match, match.groupdict()) for match in spans(_PATTERNS, text)]
     mentions = [
         Mention(match.start(), match.end(), day)
-        for match in spans(_PATTERNS, text)
-        if (day := _day(match.groupdict(), today)) is not None
+        for match, parts in found
+        if (asked or not parts.get("today")) and (day := _day(parts, today)) is not None
     ]
     if not mentions and asked:
         for clause in text.split(" ; "):

@@ -148,11 +148,18 @@ class Dialogue:
             self._say(turn, step.ask)
 
     def _gather(self, turn: _Turn, step: str | None) -> bool:
-        """Fill what this sentence tells of the slots to come."""
+        """Fill what this sentence tells of the slots to come. What can't be taken makes an older value void."""
         found = self._understanding.needed(turn.sentence, step, turn.kinds_read) if turn.text else {}
-        turn.filled |= found
-        turn.kinds_read |= {self._script.slots[name].kind for name in found}
-        return bool(found)
+        taken = 0
+        for name, value in found.items():
+            slot = self._script.slots[name]
+            if slot.accepts(value, turn.now.date()):
+                turn.filled[name] = value
+                turn.kinds_read.add(slot.kind)
+                taken += 1
+            else:
+                turn.filled.pop(name, None)
+        return taken > 0
 
     def _arrive(self, turn: _Turn, name: str) -> None:
         """Walk on to the next question or the end, past steps whose slot is filled or is in this very sentence."""

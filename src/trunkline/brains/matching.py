@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
-from trunkline.brains.words import NEGATIONS, PARTICLES, STOP_WORDS, clauses, expand, likeness, stem, tokens
+from trunkline.brains.words import BARE, NEGATIONS, STOP_WORDS, clauses, expand, likeness, stem, tokens
 
 THRESHOLD = 0.65
 """Least score of a match. A single telling word is enough (0.7); a bare "okay" in a longer sentence isn't."""
@@ -82,7 +82,7 @@ class Phrasebook:
             intent,
             tuple(stem(word) for word in words),
             _negated(words),
-            all(word in PARTICLES or word in STOP_WORDS for word in words),
+            all(word in BARE for word in words) or all(word in STOP_WORDS for word in words),
             sum(self._weights[stem(word)] for word in words),
         )
 
@@ -93,7 +93,7 @@ class Phrasebook:
         return {other: alike for other, known in self._stems.items() if (alike := likeness(word, known))}
 
     def _score(self, phrase: _Phrase, words: tuple[str, ...], heard: list[dict[str, float]]) -> float:
-        """Share of the phrase that was said, a little less the more else was said with it."""
+        """Share of the phrase that was said, a little less the more else was said with it; of a bare one, much less."""
         score = 0.0
         covered = _BARE_COVERED if phrase.bare else _COVERED
         if _cover(phrase, heard, self._weights)[0] >= covered:
@@ -106,8 +106,10 @@ class Phrasebook:
                 cover, used = _cover(phrase, heard[start : start + reach], self._weights)
                 if cover < covered or _denied(phrase, words, start, used):
                     continue
-                score = max(score, cover * (0.7 + 0.3 * min(1.0, cover * phrase.weight / said)))
-        if not score and len(joined := "".join(words)) >= 6 and _negated(words) == phrase.negated:
+                share = min(1.0, cover * phrase.weight / said)
+                score = max(score, cover * (0.4 + 0.6 * share if phrase.bare else 0.7 + 0.3 * share))
+        joined = "".join(words)
+        if not score and len(joined) >= 6 and len(words) + len(phrase.words) > 2 and _negated(words) == phrase.negated:
             # "good morning" heard as "goodmorning", "suits me" as "suit smee"
             squeezed = fuzz.ratio(joined, "".join(self._stems[part] for part in phrase.words)) / 100
             score = squeezed if squeezed >= 0.85 else 0.0
@@ -124,8 +126,7 @@ def _contains(texts: Sequence[tuple[str, ...]], part: str) -> bool:
 
 
 def _negated(words: Sequence[str]) -> bool:
-    """A "no" at the head is an answer, further on it negates ("there is no way")."""
-    return any(word in NEGATIONS for word in words) or "no" in words[1:]
+    return any(word in NEGATIONS or word == "no" for word in words)
 
 
 def _cover(phrase: _Phrase, heard: list[dict[str, float]], weights: Mapping[str, float]) -> tuple[float, list[int]]:
@@ -142,7 +143,12 @@ def _cover(phrase: _Phrase, heard: list[dict[str, float]], weights: Mapping[str,
 
 
 def _denied(phrase: _Phrase, words: tuple[str, ...], start: int, used: list[int]) -> bool:
-    """The words around the match say the opposite of the phrase: "I can make it" against "I can not make it"."""
-    first, last = max(0, start + min(used) - 3), start + max(used) + 1
-    around = words[first:last]
-    return _negated(("", *around) if first else around) != phrase.negated
+    """What was said is the opposite of the phrase: "I can not make it" of "I can make it", and the other way round.
+
+    A "no" at the head is an answer and negates nothing.
+    """
+    places = [start + place for place in used]
+    if phrase.negated and not _negated([words[place] for place in places]):
+        return True
+    around = range(max(0, min(places) - 3), max(places))
+    return any(words[place] in NEGATIONS or (words[place] == "no" and place) for place in around if place not in places)

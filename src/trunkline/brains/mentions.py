@@ -25,12 +25,13 @@ _HALF_OF_DAY = re.compile(r"(?<=\d)\s*([ap])\.?\s?m\b\.?")
 _CLAUSE_END = re.compile(r"[,.;!?…]+(?!\d)|\s[-–—]+\s")
 
 _DENIED_BEFORE = re.compile(
-    r"(?:\bnot|\binstead of|\brather than|\bexcept|\bno longer)"
+    r"(?:\bnot|\bbusy|\baway|\bworking|\binstead of|\brather than|\bexcept|\bno longer)"
     r"(?: (?:do|make|come|manage|it|free|available|there|really|be|on|at|for|this|the|a))*[ \x00]*(?:at |on |the )?$"
 )
 _DENIED_AFTER = re.compile(
     r"[ \x00]*(?:at \d\S* )?(?:(?:is|are|does|do|will|would|can) not\b"
-    r"|is (?:no good|bad|out|full|impossible|difficult|wrong|too (?:early|late)))"
+    r"|i (?:can|will|do) not\b|i am (?:not|busy|away|working|at work|out)\b|i work\b"
+    r"|(?:is|was) (?:no good|bad|out|full|impossible|difficult|wrong|too (?:early|late)))"
 )
 
 

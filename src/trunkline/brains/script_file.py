@@ -98,7 +98,7 @@ def _read(text: str, file: str) -> tuple[dict[str, Any], Lines]:
         what = getattr(error, "problem", None) or str(error)
         raise SettingsError(
             f"{file}{at}: this is not valid YAML: {what}.",
-            remedy="Check the indentation, and put text with a colon, a bracket or a brace at its start in quotes.",
+            remedy="Check the indentation; sentences within {…} or […], or with a colon, need quotes.",
         ) from error
     if not isinstance(root, yaml.MappingNode):
         raise SettingsError(f"{file}: a script is a mapping.", remedy="Begin with greeting: and steps:.")
@@ -139,7 +139,9 @@ def _where(file: str, place: Place, lines: Lines) -> str:
 
 
 def _misshapen(error: ValidationError, file: str, lines: Lines) -> SettingsError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A misspelt entry is also missing under its right name: the misspelling is the news.
+    first = min(found, key=lambda one: one["type"] != "extra_forbidden")
     place = tuple(str(part) for part in first["loc"])
     where = _where(file, place, lines)
     if first["type"] == "extra_forbidden":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from trunkline.brains.days import WEEKDAYS, read_day, say_day
-from trunkline.brains.numbers import digit_words, digits, quantity
+from trunkline.brains.numbers import CARDINALS, digit_words, digits, quantity
 from trunkline.brains.times import read_time, say_time
 from trunkline.brains.words import FILLERS, PARTICLES, STOP_WORDS, words
 
@@ -21,14 +20,16 @@ _NAME_LEAD = re.compile(
     r"\b(?:my name is|my name's|the name is|the name's|name is|this is|i am|i'm|it is|it's|call me|speaking is)\s+",
     re.IGNORECASE,
 )
-_NAME_WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]+(?:['’\-][A-Za-zÀ-ÖØ-öø-ÿ]+)*\.?")
+_NAME_WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]+(?:['’\-][A-Za-zÀ-ÖØ-öø-ÿ]+)*")
+_TITLE = re.compile(r"\b(Dr|Mr|Mrs|Ms|Prof)\.")
 _NO_NAMES = (
-    FILLERS
+    frozenset(CARDINALS)
+    | FILLERS
     | PARTICLES
     | STOP_WORDS
     | words(
         "what who why when where how not speaking here goodbye bye thanks thank calling busy sorry afraid fine good "
-        "hello number wrong stop wait moment repeat again know want need but because very too about"
+        "hello number wrong stop wait moment repeat again know want need but because very too about i'm it's"
     )
 )
 
@@ -44,6 +45,8 @@ Several = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if i
 
 
 def _time_of_day(value: object) -> object:
+    if isinstance(value, time):
+        return value
     if isinstance(value, str) and re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
         hour, minute = value.split(":")
         return time(int(hour), int(minute))
@@ -141,19 +144,22 @@ class Slot(Entry):
 
 def read_name(text: str, *, asked: bool = True) -> str | None:
     """A name of up to four words: after "my name is" and its like; when asked for, also the bare answer."""
-    lead = _NAME_LEAD.search(text)
-    if lead is None and not asked:
-        return None
-    candidates: Sequence[str] = [text[lead.end() :], text] if lead else re.split(r"[,.;!?]\s+|[,;!?]", text)
-    for candidate in candidates:
-        words: list[str] = []
-        for piece in candidate.split():
-            word = piece.strip(',.;:!?"')
-            if not _NAME_WORD.fullmatch(word) or word.lower().rstrip(".") in _NO_NAMES or len(words) == 4:
-                break
-            words.append(word)
-            if piece[-1] in ",;!?":
-                break
-        if words and (asked or words[0][0].isupper()):
-            return " ".join(word if word[0].isupper() else word.capitalize() for word in words)
+    text = _TITLE.sub(r"\1", text)
+    led = [text[lead.end() :] for lead in _NAME_LEAD.finditer(text)]
+    for candidate in [*reversed(led), *(re.split(r"[,.;!?]+", text) if asked else ())]:
+        if (name := _leading_name(candidate)) and (asked or name[0].isupper()):
+            return " ".join(word if word[0].isupper() else word.capitalize() for word in name.split())
     return None
+
+
+def _leading_name(text: str) -> str | None:
+    """The words at the head of `text` that can be a name."""
+    words: list[str] = []
+    for piece in text.split():
+        word = piece.strip(',.:;!?"')
+        if not _NAME_WORD.fullmatch(word) or word.lower() in _NO_NAMES:
+            break
+        words.append(word)
+        if piece[-1] in ",.;!?":
+            break
+    return " ".join(words) if 0 < len(words) <= 4 else None

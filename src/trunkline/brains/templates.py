@@ -11,7 +11,7 @@ from collections.abc import Mapping
 BLANK = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _SENTENCE_END = re.compile(r"(?<=[.?!])[\"'”’)]*\s+(?=\S)")
-_ABBREVIATION = re.compile(r"(?:^|\s)(?:dr|mr|mrs|ms|st|no|prof|jr|sr|vs|e\.g|i\.e|[a-z])\.$", re.IGNORECASE)
+_ABBREVIATION = re.compile(r"(?:^|[\s.])(?:dr|mr|mrs|ms|st|no|prof|jr|sr|vs|e\.g|i\.e|[a-z])\.$", re.IGNORECASE)
 
 
 def blanks(template: str, *, optional: bool = True) -> set[str]:

@@ -83,16 +83,13 @@ class Understanding:
         while step_name and step_name not in walked and (step := self._script.steps[step_name]).needs:
             walked.add(step_name)
             slot = self._script.slots[step.needs]
-            if step.needs not in sentence.filled and slot.kind not in kinds:
+            if slot.kind not in kinds:
                 value = slot.read(sentence.text, sentence.now, asked=False)
                 if value is not None:
                     found[step.needs] = value
                     kinds.add(slot.kind)
             step_name = step.then
-        if not self._is_news(sentence, found):
-            return {}
-        today = sentence.now.date()
-        return {name: value for name, value in found.items() if self._script.slots[name].accepts(value, today)}
+        return found
 
     def _intents(self, sentence: Sentence, needed: Slot | None) -> tuple[str | None, Reaction | None]:
         step = self._script.steps[sentence.step]

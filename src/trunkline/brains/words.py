@@ -14,8 +14,14 @@ def words(text: str) -> frozenset[str]:
 
 
 FILLERS = words("uh um er erm ah hm hmm mm oh eh well please just actually basically maybe so")
-PARTICLES = words("yes yeah yep yup ya yea no nope nah ok okay sure right alright mhm uhuh hello hi hey")
+PARTICLES = words(
+    "yes yeah yep yup ya yea no nope nah ok okay sure right alright mhm uhuh hello hi hey "
+    "exactly absolutely definitely certainly indeed correct sorry"
+)
 """Words that answer on their own; at the head of a sentence they are a clause of their own."""
+
+BARE = PARTICLES | words("what pardon fine good great perfect")
+"""Words that tell little as soon as others stand beside them: "that's fine" does, "I'd be fine on Friday" doesn't."""
 
 STOP_WORDS = words(
     "i you he she it we they me my your our a an the is am are was be been do does did to of in on at for with from by "
@@ -37,6 +43,7 @@ _CONTRACTIONS = [
         (r"\b(i|you|he|she|it|we|they|that|there)'ll\b", r"\1 will"),
         (r"\b(i|you|he|she|we|they)'d\b", r"\1 would"),
         (r"\b(that|it|he|she|there|what|who|where|when|how|here)'?s\b", r"\1 is"),
+        (r"\banymore\b", "any more"),
         (r"\bdunno\b", "do not know"),
         (r"\bgonna\b", "going to"),
         (r"\bwanna\b", "want to"),
@@ -66,15 +73,14 @@ def tokens(text: str) -> tuple[str, ...]:
 
 
 def clauses(text: str) -> list[tuple[str, ...]]:
-    """Words of each clause; "no I can't" and "no, I can't" both give `no` and `i can not`."""
+    """Words of each clause. "No I can't" counts as `no`, `i can not` and `no i can not`, with a comma or without."""
     found: list[tuple[str, ...]] = []
     for piece in _CLAUSE_END.split(expand(text)):
-        words = tokens(piece)
-        while len(words) > 1 and words[0] in PARTICLES:
-            found.append(words[:1])
-            words = words[1:]
-        if words:
-            found.append(words)
+        words = rest = tokens(piece)
+        while len(rest) > 1 and rest[0] in PARTICLES:
+            found.append(rest[:1])
+            rest = rest[1:]
+        found += [part for part in dict.fromkeys((rest, words)) if part]
     return found
 
 
