@@ -52,6 +52,12 @@ AUDIBLE = 10 ** (-42 / 20) * 32768
 """Quietest root-mean-square level that a listener on a telephone hears as sound: -42 dB below full scale."""
 
 
+def loudness(pcm: bytes | bytearray | memoryview) -> float:
+    """Root mean square of 16-bit audio, 0 to 32768."""
+    samples = to_samples(pcm).astype(np.float32)
+    return float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
+
+
 def _audible_blocks(pcm: bytes | bytearray | memoryview) -> NDArray[np.intp]:
     samples = to_samples(pcm)
     blocks = len(samples) // _BLOCK

@@ -189,6 +189,12 @@ class BrainSession(Protocol):
     def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
         """What to do after the person's turn. Raises `BrainError` when there is no usable answer."""
 
+    def fork(self) -> BrainSession | None:
+        """A copy that can answer in place of this one and be thrown away; it holds nothing that must be closed.
+
+        `None` where an answer has effects outside (a request to a workflow): then none is asked for before it is needed.
+        """
+
     async def close(self) -> None: ...
 
 

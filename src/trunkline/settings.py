@@ -174,26 +174,30 @@ class SpeechSettings(Section):
 
 
 class ListeningSettings(Section):
-    """How an agent listens: `[agents.NAME.listening]`."""
+    """`[agents.NAME.listening]`: how an agent listens."""
 
     voice_threshold: float = Field(0.5, gt=0, lt=1)
     """Probability above which a 32 ms window counts as speech."""
     start_seconds: float = Field(0.06, ge=0.02, le=1)
     """Speech that lasts this long begins a turn."""
-    pause_seconds: float = Field(0.2, ge=0.06, le=2)
-    """Silence after which transcription starts in the hope that the turn is over; thrown away if speech goes on."""
+    pause_seconds: float = Field(0.16, ge=0.06, le=2)
+    """Silence after which work on the answer starts, in the hope that the turn is over; thrown away if it isn't."""
     end_silence_seconds: float = Field(0.5, ge=0.1, le=5)
-    """Silence that ends a turn."""
-    interrupt_seconds: float = Field(0.3, ge=0, le=3)
-    """Speech that lasts this long while the agent speaks makes it stop; 0: it never stops."""
-    keys_gap_seconds: float = Field(1.2, ge=0.2, le=10)
-    """No further key for this long ends an answer by keys; `#` ends it at once."""
+    """Silence that ends a turn when nothing else tells whether it is over."""
+    longest_silence_seconds: float = Field(1.6, ge=0.1, le=10)
+    """Silence that ends a turn even in the middle of a sentence or a number."""
+    interrupt_seconds: float = Field(0.12, ge=0, le=3)
+    """Speech over the agent that makes it hold its tongue, until it is clear what is meant; 0: it never stops."""
+    insist_seconds: float = Field(0.7, ge=0.1, le=5)
+    """Speech over the agent that lasts this long is an interruption, whatever is said."""
     max_turn_seconds: float = Field(10.0, ge=1, le=30)
     """A turn is cut here, as in the hand-made set-up."""
     silent_caller_seconds: float = Field(7.0, ge=1, le=60)
     """Silence after which a silent person is asked."""
     silent_caller_asks: int = Field(2, ge=0, le=10)
     """Times a silent person is asked before the farewell."""
+    keys_gap_seconds: float = Field(1.2, ge=0.2, le=10)
+    """No further key for this long ends an answer by keys; `#` ends it at once."""
 
 
 class AgentSettings(Section):
@@ -221,6 +225,16 @@ class AgentSettings(Section):
     """Said before hanging up on a silent person."""
     farewell_time: str = "I'm afraid our time is up. Goodbye."
     """Said when the call reaches its longest length."""
+    filler: str = "Let me see."
+    """Said when the answer takes longer than `filler_after_seconds`; empty: nothing."""
+    filler_after_seconds: float = Field(1.2, ge=0.2, le=10)
+    """Silence after the person's turn before the filler."""
+    hold_on: str = "One moment, please."
+    """Said when the answer takes longer than `hold_on_after_seconds`; empty: nothing."""
+    hold_on_after_seconds: float = Field(5.0, ge=1, le=30)
+    """Silence after the person's turn before that."""
+    give_up_after_seconds: float = Field(15.0, ge=2, le=120)
+    """An answer that takes longer counts as failed."""
     sorry: str = "I'm sorry, something went wrong on my side. Please call us back later. Goodbye."
     """Said when the brain fails."""
     listening: ListeningSettings = ListeningSettings()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector, level_of, tone
 from tests.doubles_store import MemoryRecorder
-from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE
+from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE, to_samples
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.events import CallUpdate, TurnFinished
 from trunkline.models import CallId, Turn
@@ -26,7 +26,10 @@ TURNS_OF_THE_LOOP = 12
 class Mind:
     """A brain that greets, then gives the answers it was made with, one list of actions a turn."""
 
-    def __init__(self, greeting: str = "Hello there.", *answers: list[BrainAction | Exception]) -> None:
+    def __init__(
+        self, greeting: str = "Hello there.", *answers: list[BrainAction | Exception], forkable: bool = False
+    ) -> None:
+        self.forkable = forkable
         self.greeting = greeting
         self.answers = list(answers)
         self.turns: list[PersonTurn] = []
@@ -47,6 +50,14 @@ class Mind:
         except GeneratorExit:
             self.abandoned += 1
             raise
+
+    def fork(self) -> Mind | None:
+        """A copy that shares what the test looks at; answers are taken from its own list."""
+        if not self.forkable:
+            return None
+        copy = Mind(self.greeting, *self.answers, forkable=True)
+        copy.turns = self.turns
+        return copy
 
     async def close(self) -> None:
         self.closed = True
@@ -69,6 +80,8 @@ class Booth:
         self.updates: list[CallUpdate] = []
         self.out: list[bytes] = []
         self.closed = False
+        self.echo: tuple[float, float] | None = None
+        """Delay in seconds and factor of what the line gives back of our own voice."""
         self.recorder = MemoryRecorder(Path("call.wav"))
         self.voice = FakeTextToSpeech()
         self.ears = FakeSpeechToText(*texts)
@@ -151,11 +164,19 @@ class Booth:
     async def _tick(self, frame: bytes) -> None:
         self.now += FRAME_SECONDS
         if not self.closed and self._listener is not None:
-            self._listener.audio_received(frame)
+            self._listener.audio_received(self._with_echo(frame))
             out = self._listener.next_frame()
             assert len(out) == FRAME_BYTES
             self.out.append(out)
         await self._settle()
+
+    def _with_echo(self, frame: bytes) -> bytes:
+        if self.echo is None:
+            return frame
+        delay, factor = self.echo
+        frames = round(delay / FRAME_SECONDS)
+        ours = to_samples(self.out[-frames]) if len(self.out) >= frames else to_samples(SILENCE)
+        return bytes((to_samples(frame) + ours * factor).astype("<i2").tobytes())
 
     @staticmethod
     async def _settle() -> None:

@@ -49,8 +49,26 @@ def test_a_turn_is_cut_at_its_longest() -> None:
     assert Verdict.TURN_CUT in play("s10.1")
 
 
-def test_speech_in_the_agents_turn_interrupts_once() -> None:
-    assert play("s2.0", agents_turn=True) == [Verdict.SPEECH_STARTED, Verdict.INTERRUPTED]
+def test_speech_in_the_agents_turn_interrupts_and_then_insists() -> None:
+    assert play("s2.0", agents_turn=True) == [Verdict.SPEECH_STARTED, Verdict.INTERRUPTED, Verdict.INSISTED]
+
+
+def test_patience_decides_when_a_pause_is_the_end() -> None:
+    taker = TurnTaker(MANNERS)
+    play("s1.0 q0.3", taker)
+    taker.patience = 1.0
+    assert play("q0.6", taker) == []
+    assert play("q0.2", taker) == [Verdict.TURN_ENDED]
+    play("s1.0 q0.3", taker)
+    taker.patience = 0.0
+    assert play("q0.02", taker) == [Verdict.TURN_ENDED]
+
+
+def test_what_is_forgotten_never_was_a_turn() -> None:
+    taker = TurnTaker(MANNERS)
+    play("s0.5", taker)
+    taker.forget()
+    assert play("q1.0", taker) == []
 
 
 def test_a_short_sound_in_the_agents_turn_does_not_interrupt() -> None:
@@ -79,6 +97,7 @@ def test_verdicts_always_follow_the_drawing(pieces: list[tuple[float, bool]]) ->
         Verdict.TURN_CUT: (Hearing.SPEAKING, Hearing.QUIET),
         Verdict.SILENT_TOO_LONG: (Hearing.QUIET, Hearing.QUIET),
         Verdict.INTERRUPTED: (Hearing.SPEAKING, Hearing.SPEAKING),
+        Verdict.INSISTED: (Hearing.SPEAKING, Hearing.SPEAKING),
     }
     for probability, agents_turn in pieces:
         verdict = taker.hear(probability, STEP, agents_turn=agents_turn)

@@ -1,6 +1,6 @@
 """One call's conversation: greet, then listen, understand, answer, until somebody hangs up.
 
-    leg ─frames─▶ Ear ─utterance─▶ speech-to-text ─words─▶ brain ─sentences─▶ text-to-speech ─▶ Speaker ─frames─▶ leg
+    leg ─frames─▶ Listening ─guess─▶ speech-to-text ─words─▶ brain ─sentences─▶ Answering ─▶ Speaker ─frames─▶ leg
 
 The leg calls in fifty times a second (`audio_received`, `next_frame`); everything else is the one coroutine
 `_converse`. Hang-up is its cancellation.
@@ -13,14 +13,15 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from trunkline.audio import bytes_of
-from trunkline.conversation.ear import Ear, Heard, Utterance
+from trunkline.audio import SILENCE, bytes_of
+from trunkline.conversation.answering import Answering
+from trunkline.conversation.listening import Guess, Keyed, Listening, Silent
+from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
-from trunkline.conversation.transcript import Stopwatch, TurnLog
-from trunkline.conversation.turns import Verdict
+from trunkline.conversation.transcript import TurnLog
 from trunkline.errors import BrainError, SpeechUnavailable
 from trunkline.events import GreetingStarted, SentenceStarted, SpeechHeard
 from trunkline.models import CallId, HangUpBy
@@ -29,28 +30,19 @@ from trunkline.ports import (
     BrainAction,
     BrainSession,
     CallLeg,
-    HangUp,
     PersonTurn,
     Recorder,
-    Say,
     SpeechToText,
     TextToSpeech,
-    Transcript,
     VoiceDetector,
     Watcher,
 )
 from trunkline.settings import AgentSettings
 
-T = TypeVar("T")
-
-LEAST_SPEECH = 0.1
-"""Seconds of speech below which nobody needs to transcribe: a click."""
-NOTHING_SAID = 0.5
-"""An utterance shorter than this without a word in it is a cough or a noise: the agent goes on listening."""
 LAST_BREATH = 0.3
-"""Silence sent behind the last word before we hang up: no jitter buffer may cut it off."""
-SENTENCES_AHEAD = 2
-"""Sentences synthesised while one is being spoken."""
+"""Seconds of silence sent behind the last word before we hang up: no jitter buffer may cut it off."""
+WHOLE_GREETING = 1000
+"""Sentences of a greeting that are made before it is heard: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,84 +77,69 @@ class Conversation:
     ) -> None:
         self._call_id = call_id
         self._agent = agent
+        self._session = mind
         self._mind = mind
-        self._senses = senses
         self._publish = publish
-        self._clock = clock
-        self._tape: Tape | None = None
+        self._clock = MediaClock(clock)
         self._log = TurnLog(call_id, publish)
-        self._heard: asyncio.Queue[Heard | str] = asyncio.Queue()
-        self._interrupted = asyncio.Event()
-        self._ear = Ear(agent.listening, senses.voice_detector.open(), self._on_heard)
         self._speaker = Speaker(self._on_sentence)
-        self._stopwatch: Stopwatch | None = None
-        self._greeting: Answer | None = None
-        self._greeting_hangs_up = False
-        self._first_words: Sentence | None = None
+        self._answering = Answering(agent, senses.text_to_speech, self._speaker, self._clock)
+        self._listening = Listening(
+            agent,
+            senses.voice_detector.open(),
+            senses.speech_to_text,
+            self._clock,
+            speaking=lambda speaking: publish(SpeechHeard(call_id, speaking)),
+            draft=self._draft,
+        )
         self._agents_turn = True
+        self._greeting: Answer | None = None
+        self._gap_from: float | None = None
         self._person_turns = 0
-        self._last_heard: str | None = None
+        self._carried = ""
+        self._cut_words: str | None = None
+        self._tape: Tape | None = None
         self._talk: asyncio.Task[Ending] | None = None
-        self._closed_why: str | None = None
+        self._closed_why = ""
 
     # ── before the answer ──────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self) -> None:
         """Think of the greeting and synthesise it; call it while the phone rings."""
-        greeting = Answer()
-        async with contextlib.aclosing(self._mind.greet()) as actions:
-            async for action in actions:
-                if isinstance(action, HangUp):
-                    self._greeting_hangs_up = True
-                    break
-                sentence = Sentence(action.text)
-                await self._voice(sentence)
-                greeting.sentences.append(sentence)
-        self._greeting = greeting
+        self._greeting = self._answering.begin(self._mind.greet(), drafted=WHOLE_GREETING)
+        await self._answering.made(self._greeting)
+        await self._answering.prepare()
 
     # ── the leg calls in ───────────────────────────────────────────────────────────────────────────────────────
 
     def audio_received(self, frame: bytes) -> None:
-        self._ear.frame(frame)
+        self._listening.ear.frame(frame)
 
     def next_frame(self) -> bytes:
-        now = self._clock()
-        person = self._ear.tick(now, agents_turn=self._agents_turn)
+        now = self._clock.now()
+        self._clock.tick(now)
+        ear = self._listening.ear
+        person = ear.tick(now, agents_turn=self._agents_turn)
         frame = self._speaker.next_frame(now)
+        ear.sent(frame, silent=frame is SILENCE)
         if self._tape is not None:
             self._tape.tick(person, frame)
         return frame
 
     def key_received(self, digit: str) -> None:
-        self._heard.put_nowait(digit)
-        self._interrupted.set()
+        self._listening.key(digit)
 
     def leg_closed(self, why: str) -> None:
         self._closed_why = why
         if self._talk is not None:
             self._talk.cancel()
 
-    def _on_heard(self, heard: Heard) -> None:
-        match heard.verdict:
-            case Verdict.INTERRUPTED:
-                self._interrupted.set()
-                return
-            case Verdict.SPEECH_STARTED:
-                self._publish(SpeechHeard(self._call_id, speaking=True))
-            case Verdict.TURN_ENDED | Verdict.TURN_CUT:
-                self._publish(SpeechHeard(self._call_id, speaking=False))
-            case _:
-                pass
-        self._heard.put_nowait(heard)
-
     def _on_sentence(self, sentence: Sentence) -> None:
-        watch, gap = self._stopwatch, None
-        if watch is not None and watch.heard is None:
-            watch.audio_ready, watch.heard = sentence.ready_at, sentence.started_at
-            gap = watch.timings().gap_ms
-        if sentence is self._first_words and sentence.started_at is not None:
-            waited = (sentence.started_at - self._log.answered_at) * 1000
-            self._publish(GreetingStarted(self._call_id, round(waited, 1)))
+        at, gap = sentence.started_at or 0.0, None
+        if self._gap_from is not None:
+            gap, self._gap_from = round((at - self._gap_from) * 1000, 1), None
+        if self._greeting is not None and sentence is self._greeting.first:
+            self._publish(GreetingStarted(self._call_id, round((at - self._log.answered_at) * 1000, 1)))
         self._publish(SentenceStarted(self._call_id, Side.AGENT, sentence.text, gap))
 
     # ── the conversation ───────────────────────────────────────────────────────────────────────────────────────
@@ -170,7 +147,7 @@ class Conversation:
     async def hold(self, leg: CallLeg, recorder: Recorder) -> Ending:
         """From the answer to the end. Returns when the leg is closed, by whichever side."""
         self._tape = Tape(recorder)
-        self._log.answered_at = self._clock()
+        self._log.answered_at = self._clock.now()
         try:
             async with asyncio.TaskGroup() as call:
                 self._talk = call.create_task(self._to_the_end(), name=f"conversation {leg.call_id}")
@@ -184,202 +161,180 @@ class Conversation:
 
     async def close(self) -> None:
         """Give everything back; also for a conversation that never began."""
-        self._ear.close()
-        await self._mind.close()
+        self._listening.close()
+        if self._greeting is not None:
+            await self._answering.drop(self._greeting)
+        await self._session.close()
         if self._tape is not None:
             await self._tape.close()
 
     async def _to_the_end(self) -> Ending:
         ending = await self._limited()
-        # A farewell's last word must not be cut off by a jitter buffer.
         self._speaker.say(Sentence("", bytearray(bytes_of(LAST_BREATH)), complete=True))
         await self._speaker.until_left(0)
         return ending
 
     async def _limited(self) -> Ending:
+        talk = asyncio.create_task(self._converse())
+        limit = asyncio.create_task(self._clock.sleep(self._agent.max_call_seconds))
         try:
-            async with asyncio.timeout(self._agent.max_call_seconds) as limit:
-                return await self._converse()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return await self._farewell(self._agent.farewell_time, "The call reached its longest length.")
+            await asyncio.wait({talk, limit}, return_when=asyncio.FIRST_COMPLETED)
+            if talk.done():
+                return talk.result()
         except (BrainError, SpeechUnavailable) as error:
-            what = "brain" if isinstance(error, BrainError) else "speech engine"
             with contextlib.suppress(SpeechUnavailable):
                 await self._say(self._agent.sorry)
+            what = "brain" if isinstance(error, BrainError) else "speech engine"
             return Ending(HangUpBy.SYSTEM, f"The agent's {what} failed: {error}")
+        finally:
+            await _over(talk, limit)
+        await self._say(self._agent.farewell_time)
+        return Ending(HangUpBy.AGENT, "The call reached its longest length.")
 
     async def _converse(self) -> Ending:
-        if await self._greet():
+        if self._greeting is None:
+            await self.prepare()
+        greeting = self._greeting
+        if greeting is not None and await self._speak(greeting) and greeting.hang_up:
             return Ending(HangUpBy.AGENT, "The agent said all it had to say.")
         asked = 0
         while True:
-            turn = await self._listen()
-            if turn is not None:
-                asked = 0
-                if await self._answer(self._mind.reply(turn)):
-                    return Ending(HangUpBy.AGENT, "The conversation came to its end.")
-            elif asked < self._agent.listening.silent_caller_asks:
-                asked += 1
-                await self._say(self._agent.ask_again)
-            else:
-                return await self._farewell(self._agent.farewell_silent, "The person stayed silent.")
+            match await self._listen():
+                case Silent() if asked >= self._agent.listening.silent_caller_asks:
+                    await self._say(self._agent.farewell_silent)
+                    return Ending(HangUpBy.AGENT, "The person stayed silent.")
+                case Silent():
+                    asked += 1
+                    await self._say(self._agent.ask_again)
+                case Keyed() as keyed:
+                    asked = 0
+                    if await self._answer_keys(keyed):
+                        return Ending(HangUpBy.AGENT, "The conversation came to its end.")
+                case Guess() as guess:
+                    asked = 0
+                    if await self._answer(guess):
+                        return Ending(HangUpBy.AGENT, "The conversation came to its end.")
 
-    async def _farewell(self, words: str, reason: str) -> Ending:
-        await self._say(words)
-        return Ending(HangUpBy.AGENT, reason)
-
-    # ── listening ──────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _listen(self) -> PersonTurn | None:
-        """The person's next turn, in words or keys; `None` when they say nothing for too long."""
-        guess: asyncio.Task[Transcript] | None = None
+    async def _listen(self) -> Guess | Keyed | Silent:
         self._agents_turn = False
         try:
-            while True:
-                heard = await self._heard.get()
-                if isinstance(heard, str):
-                    return await self._listen_for_keys(heard)
-                utterance = heard.utterance
-                match heard.verdict:
-                    case Verdict.SILENT_TOO_LONG:
-                        return None
-                    case Verdict.SPEECH_PAUSED if utterance is not None:
-                        # Most pauses are the end: the words shall be there when that is certain.
-                        guess = asyncio.create_task(self._transcribe(utterance))
-                    case Verdict.SPEECH_RESUMED:
-                        _abandon(guess)
-                        guess = None
-                    case Verdict.TURN_ENDED | Verdict.TURN_CUT if utterance is not None:
-                        words = await (guess if guess is not None else self._transcribe(utterance))
-                        guess = None
-                        if turn := self._understood(utterance, words):
-                            return turn
-                    case _:
-                        pass
+            return await self._listening.turn()
         finally:
             self._agents_turn = True
-            _abandon(guess)
+            self._listening.agents_turn_begins()
 
-    async def _transcribe(self, utterance: Utterance) -> Transcript:
-        if utterance.voiced_seconds < LEAST_SPEECH:
-            return Transcript("", 0.0)
-        return await self._senses.speech_to_text.transcribe(bytes(utterance.audio), language=self._agent.language)
+    # ── answering ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _understood(self, utterance: Utterance, words: Transcript) -> PersonTurn | None:
-        """The turn, unless it was no more than a noise."""
-        if not words.text and utterance.voiced_seconds < NOTHING_SAID:
-            return None
-        now = self._clock()
-        self._stopwatch = Stopwatch(utterance.speech_ended, utterance.over_at, now)
-        turn = self._next_turn(words.text, bytes(utterance.audio))
-        self._log.person(turn, utterance, words.confidence, now)
-        return turn
+    def _draft(self, guess: Guess) -> None:
+        """In a pause: begin the answer to what was said so far, where that can be undone."""
+        mind = self._mind.fork()
+        if mind is not None:
+            guess.mind = mind
+            guess.answer = self._answering.begin(self._reply(guess, mind))
 
-    async def _listen_for_keys(self, first: str) -> PersonTurn:
-        """Keys up to `#` or a gap. Speech meanwhile is a turn of its own, later."""
-        keys = first
-        later: list[Heard] = []
-        with contextlib.suppress(TimeoutError):
-            while not keys.endswith("#"):
-                async with asyncio.timeout(self._agent.listening.keys_gap_seconds):
-                    heard = await self._heard.get()
-                if isinstance(heard, str):
-                    keys += heard
-                else:
-                    later.append(heard)
-        for heard in later:
-            self._heard.put_nowait(heard)
-        turn = self._next_turn("", b"", keys.rstrip("#") or keys)
-        self._log.person(turn, None, None, self._clock())
-        return turn
+    async def _reply(self, guess: Guess, mind: BrainSession) -> AsyncGenerator[BrainAction, None]:
+        words = await guess.words
+        if self._listening.is_noise(guess.utterance, words):
+            return
+        text = f"{self._carried} {words.text}".strip()
+        turn = PersonTurn(self._person_turns + 1, text, bytes(guess.utterance.audio), heard=self._cut_words)
+        async with contextlib.aclosing(mind.reply(turn)) as actions:
+            async for action in actions:
+                yield action
 
-    def _next_turn(self, text: str, audio: bytes, keys: str = "") -> PersonTurn:
+    async def _answer(self, guess: Guess) -> bool:
+        """Answer a turn in words; true when the agent wants to hang up."""
+        if guess.answer is None:
+            guess.answer = self._answering.begin(self._reply(guess, self._mind))
+        answer, before = guess.answer, self._mind
+        bridge = asyncio.create_task(self._answering.bridge(answer, guess.utterance.over_at))
+        try:
+            heard_out = await self._hold_floor(answer, self._deliver(guess, answer), guess, bridge)
+        finally:
+            await _over(guess.words, bridge)
+        if not heard_out and guess.mind is not None and not answer.heard and not guess.words.cancelled():
+            # The person went on before they heard anything: it was one turn, and the brain shall see it as one.
+            self._mind = before
+            self._carried = f"{self._carried} {guess.words.result().text}".strip()
+        return heard_out and answer.hang_up
+
+    async def _deliver(self, guess: Guess, answer: Answer) -> None:
+        words = await guess.words
+        if self._listening.is_noise(guess.utterance, words):
+            return
+        self._gap_from = guess.utterance.speech_ended
         self._person_turns += 1
-        heard, self._last_heard = self._last_heard, None
-        return PersonTurn(self._person_turns, text, audio, keys, heard)
+        self._cut_words = None
+        self._log.spoken(guess, words)
+        if guess.mind is not None:
+            self._mind = guess.mind
+        self._answering.release(answer)
+        await self._answering.made(answer)
+        self._carried = ""
+        await self._speaker.until_left(0)
 
-    # ── speaking ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _greet(self) -> bool:
-        """Speak the greeting; true when that was all there is to say."""
-        if self._greeting is None:
-            await self.prepare()
-        greeting = self._greeting or Answer()
-        self._first_words = greeting.sentences[0] if greeting.sentences else None
-        for sentence in greeting.sentences:
-            self._speaker.say(sentence)
-        await self._hear_out(greeting, self._speaker.until_left(0))
-        return self._greeting_hangs_up and not greeting.cut_off
+    async def _answer_keys(self, keyed: Keyed) -> bool:
+        self._person_turns += 1
+        self._log.keyed(keyed)
+        heard, self._cut_words = self._cut_words, None
+        answer = self._answering.begin(self._mind.reply(PersonTurn(self._person_turns, "", b"", keyed.keys, heard)))
+        return await self._speak(answer) and answer.hang_up
 
     async def _say(self, text: str) -> None:
         """Speak a sentence of our own, not the brain's."""
+        await self._speak(self._answering.say(text))
 
-        async def alone() -> AsyncGenerator[BrainAction, None]:
-            yield Say(text)
+    async def _speak(self, answer: Answer) -> bool:
+        """Speak it at once; true when it was heard to its end."""
 
-        await self._answer(alone())
+        async def deliver() -> None:
+            self._answering.release(answer)
+            await self._answering.made(answer)
+            await self._speaker.until_left(0)
 
-    async def _answer(self, actions: AsyncGenerator[BrainAction, None]) -> bool:
-        """Speak what the brain says, sentence by sentence, while it still thinks; true when it wants to hang up."""
-        answer = Answer()
-        self._interrupted.clear()
-        hang_up = await self._hear_out(answer, self._think(actions, answer))
-        return bool(hang_up) and not answer.cut_off
+        return await self._hold_floor(answer, deliver())
 
-    async def _think(self, actions: AsyncGenerator[BrainAction, None], answer: Answer) -> bool:
-        hang_up = False
-        async with contextlib.aclosing(actions):
-            async for action in actions:
-                if isinstance(action, HangUp):
-                    hang_up = True
-                    break
-                if self._stopwatch is not None and self._stopwatch.sentence_known is None:
-                    self._stopwatch.sentence_known = self._clock()
-                sentence = Sentence(action.text)
-                answer.sentences.append(sentence)
-                self._speaker.say(sentence)
-                await self._voice(sentence)
-                await self._speaker.until_left(SENTENCES_AHEAD)
-        await self._speaker.until_left(0)
-        return hang_up
-
-    async def _voice(self, sentence: Sentence) -> None:
-        speech = self._senses.text_to_speech.synthesise(sentence.text, voice=self._agent.voice, speed=self._agent.speed)
+    async def _hold_floor(
+        self,
+        answer: Answer,
+        delivery: Coroutine[None, None, None],
+        guess: Guess | None = None,
+        bridge: asyncio.Task[None] | None = None,
+    ) -> bool:
+        """Until `delivery` is done, or the person takes the floor: then brain, voice and audio stop at once."""
+        delivering = asyncio.create_task(delivery)
+        interruption = asyncio.create_task(self._listening.interrupted.wait())
         try:
-            async with contextlib.aclosing(speech):
-                async for piece in speech:
-                    sentence.add(piece, self._clock())
+            while True:
+                await asyncio.wait(
+                    {delivering, interruption} | ({bridge} if bridge is not None and not bridge.done() else set()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if delivering.done():
+                    delivering.result()
+                    return True
+                if bridge is not None and bridge.done():
+                    bridge.result()
+                if interruption.done():
+                    self._speaker.hold()
+                    if await self._listening.meant():
+                        return False
+                    self._listening.agents_turn_begins()
+                    self._speaker.resume()
+                    interruption = asyncio.create_task(self._listening.interrupted.wait())
         finally:
-            sentence.complete = True
-
-    async def _hear_out(self, answer: Answer, work: Coroutine[Any, Any, T]) -> T | None:
-        """Until `work` is done and heard, or the person interrupts: then brain, voice and audio stop at once."""
-        working = asyncio.create_task(work)
-        interrupted = asyncio.create_task(self._interrupted.wait())
-        try:
-            await asyncio.wait({working, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-            return working.result() if working.done() else None
-        finally:
-            # Reached by an interruption and by a hang-up as well.
-            if not working.done():
-                self._speaker.stop()
+            # Reached when all was said, by an interruption and by a hang-up alike.
+            if not delivering.done():
                 answer.cut_off = True
-                self._last_heard = answer.heard
-            self._log.agent(answer, self._stopwatch, self._clock())
-            self._stopwatch = None
-            await _cancelled(working, interrupted)
+                self._cut_words = answer.heard
+            self._listening.agents_turn_ends()
+            await _over(delivering, interruption)
+            await self._answering.drop(answer)
+            self._log.agent(answer, guess)
 
 
-async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+async def _over(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel what is still running and see it end."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _abandon(task: asyncio.Task[Any] | None) -> None:
-    """Cancel work that turned out to be in vain; nobody cares how it ends."""
-    if task is not None:
-        task.cancel()
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())

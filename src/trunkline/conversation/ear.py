@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SAMPLE_BYTES, SAMPLE_RATE, audible_end
+from trunkline.conversation.echo import EchoGuard
 from trunkline.conversation.turns import TurnTaker, Verdict
 from trunkline.ports import VoiceStream
 from trunkline.settings import ListeningSettings
@@ -14,6 +15,8 @@ RUN_UP_FRAMES = 20
 """Audio kept from before speech was noticed (0.4 s), so that no first consonant is lost."""
 MISSING_FRAMES = 3
 """Ticks without a frame (network jitter, a mute phone) before they count as silence."""
+ECHO_EVERY = 2
+"""Ticks between two looks for our own echo while something is heard; each costs a millisecond."""
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class Utterance:
     over_at: float = 0.0
     """When the turn was declared over."""
     cut: bool = False
+    over_agent: bool = False
+    """It began in the agent's turn."""
 
     @property
     def speech_ended(self) -> float:
@@ -35,21 +40,18 @@ class Utterance:
         return self.last_frame_at - quiet_bytes / (SAMPLE_BYTES * SAMPLE_RATE)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Something changed on the person's side."""
-
-    verdict: Verdict
-    utterance: Utterance | None
-
-
 class Ear:
     """Collects the person's audio, asks the voice detector and the turn-taker, reports each change by `report`."""
 
-    def __init__(self, manners: ListeningSettings, voice: VoiceStream, report: Callable[[Heard], None]) -> None:
+    def __init__(
+        self, manners: ListeningSettings, voice: VoiceStream, report: Callable[[Verdict, Utterance | None], None]
+    ) -> None:
         self.turns = TurnTaker(manners)
         self._voice = voice
         self._report = report
+        self._echo = EchoGuard()
+        self._echo_age = 0
+        self._only_echo = False
         self._inbox: list[bytes] = []
         self._run_up = bytearray()
         self._utterance: Utterance | None = None
@@ -59,6 +61,16 @@ class Ear:
         """20 ms from the person have arrived."""
         self._inbox.append(frame)
         self._voice.push(frame)
+        self._echo.received(frame)
+
+    def sent(self, frame: bytes, *, silent: bool) -> None:
+        """20 ms went out: what may come back as our own echo."""
+        self._echo.sent(frame, silent=silent)
+
+    def forget(self) -> None:
+        """What is being heard means nothing."""
+        self.turns.forget()
+        self._utterance = None
 
     def tick(self, now: float, *, agents_turn: bool) -> list[bytes]:
         """Once per 20 ms of the media clock. Returns the frames that came since the last tick."""
@@ -70,12 +82,23 @@ class Ear:
             if self._missing < MISSING_FRAMES:
                 return frames
         probability = self._voice.probability if frames else 0.0
+        if probability >= self.turns.manners.voice_threshold and self._hears_itself():
+            probability = 0.0
         self._keep(frames, now, probability)
         seconds = FRAME_SECONDS * max(len(frames), 1)
         verdict = self.turns.hear(probability, seconds, agents_turn=agents_turn)
         if verdict is not None:
-            self._changed(verdict, now)
+            self._changed(verdict, now, agents_turn)
         return frames
+
+    def _hears_itself(self) -> bool:
+        if not self._echo.possible:
+            return False
+        self._echo_age += 1
+        if self._echo_age >= ECHO_EVERY:
+            self._echo_age = 0
+            self._only_echo = self._echo.hears_itself()
+        return self._only_echo
 
     def _keep(self, frames: list[bytes], now: float, probability: float) -> None:
         utterance = self._utterance
@@ -92,23 +115,23 @@ class Ear:
             if probability >= self.turns.manners.voice_threshold:
                 utterance.voiced_seconds += FRAME_SECONDS * len(frames)
 
-    def _changed(self, verdict: Verdict, now: float) -> None:
-        match verdict:
-            case Verdict.SPEECH_STARTED:
-                voiced = self.turns.turn
-                self._utterance = Utterance(
-                    started=now - voiced, audio=self._run_up, voiced_seconds=voiced, last_frame_at=now
-                )
-                self._run_up = bytearray()
-                self._report(Heard(verdict, self._utterance))
-            case Verdict.TURN_ENDED | Verdict.TURN_CUT:
-                utterance, self._utterance = self._utterance, None
-                if utterance is not None:
-                    utterance.over_at = now
-                    utterance.cut = verdict is Verdict.TURN_CUT
-                self._report(Heard(verdict, utterance))
-            case _:
-                self._report(Heard(verdict, self._utterance))
+    def _changed(self, verdict: Verdict, now: float, agents_turn: bool) -> None:
+        if verdict is Verdict.SPEECH_STARTED:
+            voiced = self.turns.turn
+            self._utterance = Utterance(
+                started=now - voiced,
+                audio=self._run_up,
+                voiced_seconds=voiced,
+                last_frame_at=now,
+                over_agent=agents_turn,
+            )
+            self._run_up = bytearray()
+        utterance = self._utterance
+        if verdict in {Verdict.TURN_ENDED, Verdict.TURN_CUT} and utterance is not None:
+            utterance.over_at = now
+            utterance.cut = verdict is Verdict.TURN_CUT
+            self._utterance = None
+        self._report(verdict, utterance)
 
     def close(self) -> None:
         self._voice.close()

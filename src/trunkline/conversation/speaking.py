@@ -7,9 +7,20 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SAMPLE_BYTES, SAMPLE_RATE, SILENCE, audible_start
+from trunkline.audio import (
+    FRAME_BYTES,
+    FRAME_SECONDS,
+    SAMPLE_BYTES,
+    SAMPLE_RATE,
+    SILENCE,
+    audible_start,
+    bytes_of,
+    loudness,
+)
 
 BYTES_PER_SECOND = SAMPLE_BYTES * SAMPLE_RATE
+REWIND = 0.5
+"""Seconds that may be said again when we go on after falling silent for nothing."""
 
 
 @dataclass(slots=True)
@@ -20,6 +31,8 @@ class Sentence:
     audio: bytearray = field(default_factory=bytearray)
     complete: bool = False
     """No more audio will come."""
+    filler: bool = False
+    """Said to bridge a silence, not as part of the answer."""
     position: int = 0
     """Bytes that have been sent."""
     onset: int | None = None
@@ -57,12 +70,22 @@ class Speaker:
         self._queue: deque[Sentence] = deque()
         self._on_started = on_started
         self._moved = asyncio.Event()
+        self._held = False
         self.underruns = 0
         """Frames of silence sent inside a sentence because its audio was late."""
+
+    @property
+    def wordless(self) -> bool:
+        """There is no audio to send at the moment."""
+        return not self._queue or self._queue[0].position >= len(self._queue[0].audio)
 
     def say(self, sentence: Sentence) -> None:
         """Queue a sentence behind those before it."""
         self._queue.append(sentence)
+
+    def say_first(self, sentence: Sentence) -> None:
+        """Say it before anything that is queued."""
+        self._queue.appendleft(sentence)
 
     async def until_left(self, sentences: int) -> None:
         """Until no more than so many sentences are unfinished; 0: everything has been sent."""
@@ -70,14 +93,26 @@ class Speaker:
             self._moved.clear()
             await self._moved.wait()
 
+    def hold(self) -> None:
+        """Fall silent with the next frame, ready to go on."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Go on where we fell silent, a little before, where a word begins."""
+        self._held = False
+        if self._queue:
+            sentence = self._queue[0]
+            sentence.position = _quietest(sentence.audio, sentence.position)
+
     def stop(self) -> None:
         """Fall silent with the next frame; nothing queued will be heard."""
         self._queue.clear()
+        self._held = False
         self._moved.set()
 
     def next_frame(self, now: float) -> bytes:
-        """The frame that is sent at `now`."""
-        while self._queue:
+        """The frame that is sent at `now`; `SILENCE` itself when nothing is said."""
+        while self._queue and not self._held:
             sentence = self._queue[0]
             start = sentence.position
             chunk = sentence.audio[start : start + FRAME_BYTES]
@@ -105,11 +140,30 @@ class Speaker:
             self._on_started(sentence)
 
 
+def _quietest(audio: bytearray, position: int) -> int:
+    """A frame's start in the last `REWIND` seconds before `position` with least sound: between two words."""
+    first = max(position - bytes_of(REWIND), 0) // FRAME_BYTES
+    frames = range(first, position // FRAME_BYTES)
+    return (
+        min(frames, key=lambda i: loudness(audio[i * FRAME_BYTES : (i + 1) * FRAME_BYTES]), default=first) * FRAME_BYTES
+    )
+
+
 @dataclass(slots=True)
 class Answer:
-    """Everything the agent says in one turn."""
+    """Everything the agent says in one turn, and how far it has come."""
 
+    drafted: int
+    """Sentences that may be synthesised before it is released."""
     sentences: list[Sentence] = field(default_factory=list)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it may be heard; until then it is a draft."""
+    thinking: asyncio.Task[None] | None = None
+    """Brain and voice at work."""
+    known_at: float | None = None
+    """When the first sentence was known."""
+    hang_up: bool = False
+    """The brain wants to hang up behind it."""
     cut_off: bool = False
 
     @property
@@ -118,8 +172,15 @@ class Answer:
 
     @property
     def heard(self) -> str:
+        """The words of it that were sent."""
         return " ".join(words for sentence in self.sentences if (words := sentence.heard))
 
     @property
-    def started_at(self) -> float | None:
-        return self.sentences[0].started_at if self.sentences else None
+    def first(self) -> Sentence | None:
+        """The sentence that was heard first."""
+        started = [sentence for sentence in self.sentences if sentence.started_at is not None]
+        return min(started, key=lambda sentence: sentence.started_at or 0.0, default=None)
+
+    @property
+    def ended_at(self) -> float:
+        return max((s.ended_at for s in self.sentences if s.ended_at is not None), default=0.0)

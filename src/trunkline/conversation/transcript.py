@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
 
-from trunkline.conversation.ear import Utterance
+from trunkline.conversation.listening import Guess, Keyed
 from trunkline.conversation.speaking import Answer
 from trunkline.events import TurnFinished
 from trunkline.models import CallId, Speaker, Turn, TurnTimings
-from trunkline.ports import PersonTurn, Watcher
+from trunkline.ports import Transcript, Watcher
 
 
-@dataclass(slots=True)
-class Stopwatch:
-    """The moments of one turn gap, on the media clock in seconds. Each follows the one above it."""
-
-    speech_ended: float
-    turn_over: float
-    words_known: float | None = None
-    sentence_known: float | None = None
-    audio_ready: float | None = None
-    heard: float | None = None
-
-    def timings(self) -> TurnTimings:
-        """The steps between the moments; together they are the gap."""
-        return TurnTimings(
-            endpointing_ms=_ms(self.speech_ended, self.turn_over),
-            transcription_ms=_ms(self.turn_over, self.words_known),
-            brain_ms=_ms(self.words_known, self.sentence_known),
-            synthesis_ms=_ms(self.sentence_known, self.audio_ready),
-            playout_ms=_ms(self.audio_ready, self.heard),
-            gap_ms=_ms(self.speech_ended, self.heard),
-        )
-
-
-def _ms(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None else round((end - start) * 1000, 1)
+def timings(guess: Guess, answer: Answer) -> TurnTimings | None:
+    """Where the gap between the end of the person's speech and our first sound went; the steps add up to it."""
+    first = answer.first
+    if first is None or first.started_at is None:
+        return None
+    heard = first.started_at
+    moments = [guess.utterance.speech_ended]
+    for moment in (guess.utterance.over_at, guess.known_at, answer.known_at, first.ready_at, heard):
+        # What was begun before the turn was over cost nothing; a filler is heard before the words are even known.
+        moments.append(min(max(moment if moment is not None else heard, moments[-1]), heard))
+    endpointing, transcription, brain, synthesis, playout = (
+        round((end - start) * 1000, 1) for start, end in pairwise(moments)
+    )
+    gap = round((heard - moments[0]) * 1000, 1)
+    return TurnTimings(endpointing, transcription, brain, synthesis, playout, gap)
 
 
 class TurnLog:
@@ -47,24 +37,27 @@ class TurnLog:
         self._number = 0
         self.answered_at = 0.0
 
-    def person(self, turn: PersonTurn, utterance: Utterance | None, confidence: float | None, now: float) -> None:
-        """The person's turn is over; `utterance` is absent when only keys were pressed."""
-        started = utterance.started if utterance else now
-        ended = utterance.speech_ended if utterance else now
-        self._finish(Speaker.PERSON, turn.text, started, ended, confidence=confidence, keys=turn.keys)
+    def spoken(self, guess: Guess, words: Transcript) -> None:
+        """The person's turn in words is over."""
+        utterance = guess.utterance
+        ended = utterance.speech_ended
+        self._finish(Speaker.PERSON, words.text, utterance.started, ended, confidence=words.confidence)
 
-    def agent(self, answer: Answer, stopwatch: Stopwatch | None, now: float) -> None:
+    def keyed(self, turn: Keyed) -> None:
+        """The person's turn in keys is over."""
+        self._finish(Speaker.PERSON, "", turn.at, turn.at, keys=turn.keys)
+
+    def agent(self, answer: Answer, guess: Guess | None) -> None:
         """The agent's turn is over, whether it came to its end or not. Nothing is noted when nothing was heard."""
-        started = answer.started_at
-        if started is None:
+        first = answer.first
+        if first is None or first.started_at is None:
             return
-        ended = max((s.ended_at for s in answer.sentences if s.ended_at is not None), default=now)
         self._finish(
             Speaker.AGENT,
             answer.heard if answer.cut_off else answer.text,
-            started,
-            ended,
-            timings=stopwatch.timings() if stopwatch else None,
+            first.started_at,
+            answer.ended_at,
+            timings=timings(guess, answer) if guess is not None else None,
             cut_off=answer.cut_off,
             intended=answer.text if answer.cut_off else None,
         )

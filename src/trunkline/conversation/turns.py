@@ -1,8 +1,8 @@
 """Turn-taking, without audio, clock or network: told how long there was speech or silence, it says what that means.
 
-    QUIET ──speech lasts──▶ SPEAKING ──short silence──▶ PAUSED ──longer silence──▶ QUIET   (the turn is over)
+    QUIET ──speech lasts──▶ SPEAKING ──short silence──▶ PAUSED ──patience runs out──▶ QUIET   (the turn is over)
                                ▲  │                       │
-                               │  └──too long a turn──────┼───────────────────────▶ QUIET   (the turn is cut)
+                               │  └──too long a turn──────┼─────────────────────────▶ QUIET   (the turn is cut)
                                └──────speech again────────┘
 
 Times are seconds of audio; nothing here knows what time it is.
@@ -38,7 +38,9 @@ class Verdict(enum.Enum):
     SILENT_TOO_LONG = enum.auto()
     """It is the person's turn and they have said nothing for long."""
     INTERRUPTED = enum.auto()
-    """The person speaks in the agent's turn, and means it."""
+    """Speech in the agent's turn: it should hold its tongue until it is clear what is meant."""
+    INSISTED = enum.auto()
+    """And it goes on: that is an interruption."""
 
 
 RELEASE_BELOW = 0.15
@@ -57,8 +59,13 @@ class TurnTaker:
     """Seconds of uninterrupted silence up to now."""
     turn: float = 0.0
     """Seconds since the turn began, pauses included."""
+    spoken: float = 0.0
+    """Seconds of speech in this turn."""
+    patience: float = 0.0
+    """Silence that ends the present turn; whoever knows more about the pause may change it while it lasts."""
     _nobody: float = 0.0
-    _interrupting: bool = False
+    _interrupted: bool = False
+    _insisted: bool = False
 
     def hear(self, probability: float, seconds: float, *, agents_turn: bool) -> Verdict | None:
         """`seconds` of audio that hold speech with `probability`; at most one thing changes at a time.
@@ -69,12 +76,11 @@ class TurnTaker:
         if probability >= (threshold if self.voiced == 0.0 else max(threshold - RELEASE_BELOW, 0.05)):
             self.voiced += seconds
             self.silent = 0.0
+            self.spoken += seconds
         else:
             self.silent += seconds
             self.voiced = 0.0
         self._nobody = 0.0 if agents_turn or self.state is not Hearing.QUIET else self._nobody + seconds
-        if not agents_turn:
-            self._interrupting = False
         match self.state:
             case Hearing.QUIET:
                 return self._quiet()
@@ -85,10 +91,16 @@ class TurnTaker:
                 self.turn += seconds
                 return self._paused()
 
+    def forget(self) -> None:
+        """What was heard meant nothing: as if it had been silence."""
+        self.state = Hearing.QUIET
+        self.turn = self.voiced = self.spoken = 0.0
+        self._interrupted = self._insisted = False
+
     def _quiet(self) -> Verdict | None:
         if self.voiced >= self.manners.start_seconds:
             self.state = Hearing.SPEAKING
-            self.turn = self.voiced
+            self.turn = self.spoken = self.voiced
             self._nobody = 0.0
             return Verdict.SPEECH_STARTED
         if self._nobody >= self.manners.silent_caller_seconds:
@@ -101,22 +113,26 @@ class TurnTaker:
             return self._over(Verdict.TURN_CUT)
         if self.silent >= self.manners.pause_seconds:
             self.state = Hearing.PAUSED
+            self.patience = self.manners.end_silence_seconds
             return Verdict.SPEECH_PAUSED
-        patience = self.manners.interrupt_seconds
-        if agents_turn and patience and not self._interrupting and self.voiced >= patience:
-            self._interrupting = True
-            return Verdict.INTERRUPTED
+        least = self.manners.interrupt_seconds
+        if agents_turn and least:
+            if not self._interrupted and self.voiced >= least:
+                self._interrupted = True
+                return Verdict.INTERRUPTED
+            if self._interrupted and not self._insisted and self.spoken >= self.manners.insist_seconds:
+                self._insisted = True
+                return Verdict.INSISTED
         return None
 
     def _paused(self) -> Verdict | None:
         if self.voiced >= self.manners.start_seconds:
             self.state = Hearing.SPEAKING
             return Verdict.SPEECH_RESUMED
-        if self.silent >= self.manners.end_silence_seconds:
+        if self.silent >= self.patience:
             return self._over(Verdict.TURN_ENDED)
         return None
 
     def _over(self, verdict: Verdict) -> Verdict:
-        self.state = Hearing.QUIET
-        self.turn = self.voiced = 0.0
+        self.forget()
         return verdict

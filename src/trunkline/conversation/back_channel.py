@@ -1,0 +1,27 @@
+"""Sounds of listening ("mm-hm", "okay"): said over the agent they mean "go on", not "stop"."""
+
+from __future__ import annotations
+
+import re
+
+_SOUNDS = r"m+|m+[ -]?h+m+|mhm+|h+m+|uh[ -]?huh|u+h+|a+h+|o+h+|huh|ha|wow"
+_WORDS = (
+    r"ok|okay|yeah|yep|yup|yes|right|sure|alright|all right|i see|i understand|got it|good|great|nice|cool|fine|"
+    r"of course|exactly|true|really|interesting|go on|thanks|thank you|so|well|you|bye"
+)
+_ONE = re.compile(rf"(?:{_SOUNDS}|{_WORDS})")
+LONGEST = 3
+"""More of them in a row are a turn."""
+
+
+def is_back_channel(text: str) -> bool:
+    """Whether words said over the agent are no more than a sign of listening. Nothing at all (a cough) is one too."""
+    words = re.sub(r"[^a-z' -]+", ",", text.lower()).replace("-", " ")
+    parts = [part.strip() for part in words.split(",") if part.strip()]
+    said: list[str] = []
+    for part in parts:
+        if _ONE.fullmatch(part):
+            said.append(part)
+        else:
+            said.extend(part.split())
+    return len(said) <= LONGEST and all(_ONE.fullmatch(word) for word in said)

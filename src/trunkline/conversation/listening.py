@@ -1,0 +1,220 @@
+"""From what the ear hears to what the person said: guesses begun in every pause, kept when the turn is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trunkline.conversation.answering import drop
+from trunkline.conversation.back_channel import is_back_channel
+from trunkline.conversation.ear import Ear, Utterance
+from trunkline.conversation.media_clock import MediaClock
+from trunkline.conversation.speaking import Answer
+from trunkline.conversation.turns import Verdict
+from trunkline.ports import BrainSession, SpeechToText, Transcript, VoiceStream
+from trunkline.settings import AgentSettings
+
+LEAST_SPEECH = 0.1
+"""Seconds of speech below which nobody needs to transcribe: a click."""
+NOTHING_SAID = 0.5
+"""An utterance shorter than this without a word in it is a cough or a noise: the agent goes on listening."""
+OVERLAP = 0.7
+"""Seconds: a back-channel that ended this long before the agent did was no answer to what it said."""
+
+
+@dataclass(slots=True)
+class Guess:
+    """What a turn is if it is over now: its words, and perhaps an answer that is being made already."""
+
+    utterance: Utterance
+    words: asyncio.Task[Transcript]
+    known_at: float | None = None
+    """When the words were known."""
+    answer: Answer | None = None
+    mind: BrainSession | None = None
+    """The brain's state behind that answer; `None`: it has no answer yet."""
+
+    def drop(self) -> None:
+        """It was wrong."""
+        drop(self.words)
+        if self.answer is not None and self.answer.thinking is not None:
+            drop(self.answer.thinking)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A turn in keys."""
+
+    keys: str
+    at: float
+
+
+class Silent:
+    """A turn in which nothing was said for too long."""
+
+
+class Listening:
+    """The person's side. `ear` is driven by the media clock; everything awaitable here waits for what it reports."""
+
+    def __init__(
+        self,
+        agent: AgentSettings,
+        voice: VoiceStream,
+        speech_to_text: SpeechToText,
+        clock: MediaClock,
+        *,
+        speaking: Callable[[bool], None],
+        draft: Callable[[Guess], None],
+    ) -> None:
+        self.ear = Ear(agent.listening, voice, self._on_verdict)
+        self.interrupted = asyncio.Event()
+        """Speech or a key in the agent's turn, not yet judged."""
+        self._agent = agent
+        self._speech_to_text = speech_to_text
+        self._clock = clock
+        self._speaking = speaking
+        self._draft = draft
+        self._turns: deque[Guess | str | Silent] = deque()
+        self._guess: Guess | None = None
+        self._news = asyncio.Event()
+        self._insisted = False
+        self._agent_ended = 0.0
+
+    # ── what happens ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def key(self, digit: str) -> None:
+        """A key was pressed."""
+        self._turns.append(digit)
+        self._insisted = True
+        self._interrupt()
+
+    def _on_verdict(self, verdict: Verdict, utterance: Utterance | None) -> None:
+        match verdict:
+            case Verdict.SPEECH_STARTED:
+                self._speaking(True)
+            case Verdict.SPEECH_PAUSED if utterance is not None:
+                # Most pauses are the end: the words shall be there when that is certain.
+                self._guess = self._begin(utterance)
+            case Verdict.SPEECH_RESUMED:
+                self._forget_guess()
+            case Verdict.TURN_ENDED | Verdict.TURN_CUT if utterance is not None:
+                self._speaking(False)
+                guess, self._guess = self._guess or self._begin(utterance), None
+                self._turns.append(guess)
+            case Verdict.SILENT_TOO_LONG:
+                self._turns.append(Silent())
+            case Verdict.INTERRUPTED:
+                self._interrupt()
+            case Verdict.INSISTED:
+                self._insisted = True
+            case _:
+                pass
+        self._news.set()
+
+    def _interrupt(self) -> None:
+        self.interrupted.set()
+        self._news.set()
+
+    def agents_turn_begins(self) -> None:
+        """Whatever interrupts from now on is news."""
+        self.interrupted.clear()
+        self._insisted = False
+
+    def agents_turn_ends(self) -> None:
+        """The agent has fallen silent."""
+        self._agent_ended = self._clock.now()
+
+    # ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def turn(self) -> Guess | Keyed | Silent:
+        """The person's next turn, as soon as it is over; its words may still be on their way."""
+        while not self._turns:
+            self._news.clear()
+            await self._news.wait()
+        turn = self._turns.popleft()
+        return await self._keys(turn) if isinstance(turn, str) else turn
+
+    def is_noise(self, utterance: Utterance, words: Transcript) -> bool:
+        """Whether that was no turn at all: a cough, a sign of listening in the middle of what the agent said."""
+        if not words.text:
+            return utterance.voiced_seconds < NOTHING_SAID
+        long_before = self._agent_ended - utterance.speech_ended > OVERLAP
+        return utterance.over_agent and long_before and is_back_channel(words.text)
+
+    async def meant(self) -> bool:
+        """After an interruption: whether the person wants the floor. If not, what they said is forgotten."""
+        while not self._insisted:
+            guess = self._guess or next((turn for turn in reversed(self._turns) if isinstance(turn, Guess)), None)
+            if guess is not None and guess.words.done() and not guess.words.cancelled():
+                if not is_back_channel(guess.words.result().text):
+                    return True
+                self._forget(guess)
+                return False
+            self._news.clear()
+            await self._news.wait()
+        return True
+
+    async def _keys(self, first: str) -> Keyed:
+        """Keys up to `#` or a gap; what is said meanwhile is a turn of its own, later."""
+        keys = first
+        while not keys.endswith("#"):
+            gap = asyncio.create_task(self._clock.sleep(self._agent.listening.keys_gap_seconds))
+            gap.add_done_callback(lambda _: self._news.set())
+            try:
+                digit = await self._next_key(gap)
+            finally:
+                gap.cancel()
+            if digit is None:
+                break
+            keys += digit
+        return Keyed(keys.rstrip("#") or keys, self._clock.now())
+
+    async def _next_key(self, gap: asyncio.Task[None]) -> str | None:
+        while not gap.done():
+            for turn in self._turns:
+                if isinstance(turn, str):
+                    self._turns.remove(turn)
+                    return turn
+            self._news.clear()
+            await self._news.wait()
+        return None
+
+    # ── guesses ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self, utterance: Utterance) -> Guess:
+        guess = Guess(utterance, asyncio.create_task(self._transcribe(utterance)))
+        guess.words.add_done_callback(lambda _: self._words_known(guess))
+        self._draft(guess)
+        return guess
+
+    def _words_known(self, guess: Guess) -> None:
+        guess.known_at = self._clock.now()
+        self._news.set()
+
+    async def _transcribe(self, utterance: Utterance) -> Transcript:
+        if utterance.voiced_seconds < LEAST_SPEECH:
+            return Transcript("", 0.0)
+        return await self._speech_to_text.transcribe(bytes(utterance.audio), language=self._agent.language)
+
+    def _forget_guess(self) -> None:
+        if self._guess is not None:
+            self._guess.drop()
+            self._guess = None
+
+    def _forget(self, guess: Guess) -> None:
+        if guess is self._guess:
+            self._guess = None
+            self.ear.forget()
+            self._speaking(False)
+        else:
+            self._turns.remove(guess)
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        self.ear.close()
+        self._forget_guess()
+        for turn in self._turns:
+            if isinstance(turn, Guess):
+                turn.drop()
