@@ -1,0 +1,132 @@
+"""Metrics for Prometheus, fed by the updates of calls and by the counters of telephony."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+import trunkline
+from trunkline.events import CallCreated, CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
+from trunkline.models import CallId, CallState, TurnTimings
+
+_GAP_BUCKETS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
+_STEPS: Final = tuple(field.name for field in fields(TurnTimings) if field.name != "gap_ms")
+
+
+class AudioCounters(Protocol):
+    """What telephony counts on the audio of calls, since its start."""
+
+    @property
+    def legs_open(self) -> int: ...
+    @property
+    def frames_in(self) -> int: ...
+    @property
+    def frames_out(self) -> int: ...
+    @property
+    def refused_unknown(self) -> int: ...
+    @property
+    def refused_duplicate(self) -> int: ...
+    @property
+    def malformed(self) -> int: ...
+    @property
+    def handshake_timeouts(self) -> int: ...
+    @property
+    def stalled(self) -> int: ...
+
+
+class Metrics:
+    """A watcher of the switchboard, with a registry of its own."""
+
+    def __init__(self, audio: Callable[[], AudioCounters] | None = None) -> None:
+        registry = self._registry = CollectorRegistry()
+        Info("trunkline_build", "What is running.", registry=registry).info({"version": trunkline.__version__})
+        self._created = Counter("trunkline_calls_created", "Calls taken on.", ["direction"], registry=registry)
+        self._ended = Counter(
+            "trunkline_calls_ended",
+            "Calls by how they ended and by the far end's final SIP status (empty where there was none).",
+            ["disposition", "sip_code"],
+            registry=registry,
+        )
+        self._live = Gauge("trunkline_calls_live", "Calls that have not ended.", registry=registry)
+        self._gap = Histogram(
+            "trunkline_turn_gap_seconds",
+            "Silence the person hears between the end of their speech and the reply.",
+            buckets=_GAP_BUCKETS,
+            registry=registry,
+        )
+        self._step = Histogram(
+            "trunkline_turn_step_seconds",
+            "Where the turn gap goes: endpointing, transcription, brain, synthesis, playout.",
+            ["step"],
+            buckets=(0.01, 0.02, 0.05, *_GAP_BUCKETS),
+            registry=registry,
+        )
+        self._greeting = Histogram(
+            "trunkline_greeting_delay_seconds",
+            "From the answer to the greeting's first sound.",
+            buckets=(0.02, 0.04, 0.06, 0.08, *_GAP_BUCKETS),
+            registry=registry,
+        )
+        if audio is not None:
+            registry.register(_AudioCollector(audio))
+        ProcessCollector(registry=registry)
+        self._open: set[CallId] = set()
+
+    def watch(self, update: CallUpdate) -> None:
+        match update:
+            case CallCreated(call):
+                self._created.labels(call.direction).inc()
+                self._open.add(call.id)
+            case CallStateChanged(call_id, CallState.ENDED, _, end):
+                self._open.discard(call_id)
+                if end is not None:
+                    self._ended.labels(end.disposition, "" if end.sip_code is None else str(end.sip_code)).inc()
+            case GreetingStarted(_, greeting_ms):
+                self._greeting.observe(greeting_ms / 1000)
+            case TurnFinished(_, turn) if turn.timings is not None:
+                self._observe(turn.timings)
+            case _:
+                return
+        self._live.set(len(self._open))
+
+    def text(self) -> bytes:
+        """All of them in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def _observe(self, timings: TurnTimings) -> None:
+        if timings.gap_ms is not None:
+            self._gap.observe(timings.gap_ms / 1000)
+        for name in _STEPS:
+            milliseconds: float | None = getattr(timings, name)
+            if milliseconds is not None:
+                self._step.labels(name.removesuffix("_ms")).observe(milliseconds / 1000)
+
+
+class _AudioCollector(Collector):
+    """Telephony counts by itself, without knowing of Prometheus; here its numbers are read when somebody asks."""
+
+    def __init__(self, counters: Callable[[], AudioCounters]) -> None:
+        self._counters = counters
+
+    def collect(self) -> Iterable[Metric]:
+        now = self._counters()
+        yield GaugeMetricFamily("trunkline_audio_legs", "Open audio connections from Asterisk.", value=now.legs_open)
+        frames = CounterMetricFamily("trunkline_audio_frames", "Audio frames of 20 ms.", labels=["direction"])
+        frames.add_metric(["in"], now.frames_in)
+        frames.add_metric(["out"], now.frames_out)
+        yield frames
+        faults = CounterMetricFamily(
+            "trunkline_audio_faults", "Audio connections that were refused or broken off.", labels=["fault"]
+        )
+        faults.add_metric(["unknown_call"], now.refused_unknown)
+        faults.add_metric(["duplicate_call"], now.refused_duplicate)
+        faults.add_metric(["malformed"], now.malformed)
+        faults.add_metric(["no_handshake"], now.handshake_timeouts)
+        faults.add_metric(["stalled"], now.stalled)
+        yield faults
