@@ -80,10 +80,11 @@ async def provide_asterisk(settings: AsteriskSettings, progress: Progress = no_p
     """An Asterisk, fetched if there is none yet. Raises `SettingsError`, `PbxUnavailable`."""
     if (program := await find_asterisk(settings)) is not None:
         return program
-    async with _fetching(settings, progress) as apt:
+    async with _alone(settings, progress) as lock:
         # Another process may have fetched it while we waited for the lock.
         if (program := await find_asterisk(settings)) is not None:
             return program
+        apt = await _private_apt(settings, lock, progress)
         version = await apt.version("asterisk")
         name = f"asterisk-{version.split(':')[-1]}"
         libraries = await apt.depends("asterisk")
@@ -112,9 +113,10 @@ async def provide_sounds(settings: AsteriskSettings, progress: Progress = no_pro
     """Asterisk's English prompts and their words, fetched if they aren't here yet. Raises `PbxUnavailable`."""
     for folder in _cached(settings, "sounds"):
         return SoundsFolder(folder)
-    async with _fetching(settings, progress) as apt:
+    async with _alone(settings, progress) as lock:
         for folder in _cached(settings, "sounds"):
             return SoundsFolder(folder)
+        apt = await _private_apt(settings, lock, progress)
         name = f"sounds-{(await apt.version(_SOUND_PACKAGES[0])).split(':')[-1]}"
         packages = await apt.download(_SOUND_PACKAGES, "recorded prompts", progress)
         progress("unpacking recorded prompts", None)
@@ -141,10 +143,9 @@ def _cached(settings: AsteriskSettings, kind: str) -> list[Path]:
 
 
 @asynccontextmanager
-async def _fetching(settings: AsteriskSettings, progress: Progress) -> AsyncIterator[PrivateApt]:
-    """A private apt that knows the suite's packages, for one process at a time."""
+async def _alone(settings: AsteriskSettings, progress: Progress) -> AsyncIterator[int]:
+    """One process at a time fetches; yields the descriptor of the lock."""
     root = _root(settings)
-    suite = suite_with_asterisk()
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -157,23 +158,28 @@ async def _fetching(settings: AsteriskSettings, progress: Progress) -> AsyncIter
         await _lock(lock, progress)
         for leftover in root.glob(".new-*"):
             await asyncio.to_thread(shutil.rmtree, leftover)
-        # apt inherits the lock: should we be killed, nobody else starts until our apt has ended.
-        apt = PrivateApt(root / "apt", held=(lock,))
-        progress(f"reading the package index of {suite.origin} {suite.releases[0]}", None)
-        mirrors = [settings.apt_mirror] if settings.apt_mirror else await apt.mirrors(suite.origin)
-        failure = AptFailed("find a package mirror", "E: this machine has no package source")
-        for mirror in mirrors:
-            try:
-                await _update(apt, mirror, suite)
-                break
-            except AptFailed as error:
-                failure = error
-        else:
-            raise failure
-        yield apt
-        await asyncio.to_thread(shutil.rmtree, root / "apt")
+        yield lock
+        # What was downloaded is kept only for an attempt that failed.
+        await asyncio.to_thread(shutil.rmtree, root / "apt", ignore_errors=True)
     finally:
         os.close(lock)
+
+
+async def _private_apt(settings: AsteriskSettings, lock: int, progress: Progress) -> PrivateApt:
+    """An apt that knows the packages of the suite with Asterisk."""
+    suite = suite_with_asterisk()
+    # It inherits the lock: should we be killed, nobody else starts until our apt has ended.
+    apt = PrivateApt(_root(settings) / "apt", held=(lock,))
+    progress(f"reading the package index of {suite.origin} {suite.releases[0]}", None)
+    mirrors = [settings.apt_mirror] if settings.apt_mirror else await apt.mirrors(suite.origin)
+    failure = AptFailed("find a package mirror", "E: this machine has no package source")
+    for mirror in mirrors:
+        try:
+            await _update(apt, mirror, suite)
+            return apt
+        except AptFailed as error:
+            failure = error
+    raise failure
 
 
 async def _update(apt: PrivateApt, mirror: str, suite: Suite) -> None:
