@@ -1,0 +1,224 @@
+"""Tones through a real Asterisk between our AudioSocket leg and the stand-in carrier: what goes in comes out unchanged.
+
+G.711 has no sample in between its steps, so a tone that consists of such steps must arrive bit by bit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from tests.real.conftest import PrivateAsteriskFactory
+from trunkline.audio import FRAME_BYTES, SAMPLE_RATE, SILENCE, from_float, to_float
+from trunkline.events import FarEndGone, PbxEvent
+from trunkline.models import CallId
+from trunkline.ports import CallLeg
+from trunkline.rehearsal import rtp
+from trunkline.rehearsal.carrier import StandInCarrier
+from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.settings import TrunkSettings
+from trunkline.telephony.ari import AriPbx
+from trunkline.telephony.audiosocket_server import AudioSocketServer
+from trunkline.telephony.pacing_clock import PacingClock
+from trunkline.telephony.pbx import PrivateAsterisk
+
+Codec = Literal["ulaw", "alaw"]
+
+NUMBER = "+14155550123"
+TIMEOUT = 20.0
+PERSONS_HERTZ, OUR_HERTZ = 1004, 620
+TONE_SECONDS = 1.0
+
+
+def tone(hertz: float, codec: Codec) -> bytes:
+    """−10 dB of full scale, rounded to the codec's steps."""
+    when = np.arange(round(TONE_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
+    wave_form = (np.sqrt(2) * 10 ** (-10 / 20) * np.sin(2 * np.pi * hertz * when + 0.3)).astype(np.float32)
+    return rtp.decode(rtp.encode(from_float(wave_form), codec), codec)
+
+
+def hertz_and_level(pcm: bytes) -> tuple[float, float]:
+    """Strongest frequency, and root mean square in dB of full scale, of the sounding part."""
+    sound = to_float(pcm)
+    (sounding,) = np.nonzero(np.abs(sound) > 0.05)
+    assert len(sounding), "nothing but silence"
+    sound = sound[sounding[0] : sounding[-1] + 1]
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), n=8 * SAMPLE_RATE))
+    return float(np.argmax(spectrum)) / 8, float(10 * np.log10(np.mean(np.square(sound))))
+
+
+def frames_of(pcm: bytes) -> list[bytes]:
+    return [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES)]
+
+
+class Telephonist:
+    """Plays audio into a leg and keeps what comes out."""
+
+    def __init__(self, says: bytes = b"") -> None:
+        self.heard: list[bytes] = []
+        self.keys = ""
+        self.leg: asyncio.Future[CallLeg] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._says = iter(frames_of(says))
+        self._changed = asyncio.Event()
+
+    def take(self, leg: CallLeg) -> None:
+        leg.attach(self)
+        self.leg.set_result(leg)
+
+    def audio_received(self, frame: bytes) -> None:
+        self.heard.append(frame)
+        self._changed.set()
+
+    def next_frame(self) -> bytes:
+        return next(self._says, SILENCE)
+
+    def key_received(self, digit: str) -> None:
+        self.keys += digit
+        self._changed.set()
+
+    def leg_closed(self, why: str) -> None:
+        self.closed.set_result(why)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(TIMEOUT):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@dataclass
+class House:
+    """Carrier, Asterisk and our two ends of it."""
+
+    carrier: StandInCarrier
+    asterisk: PrivateAsterisk
+    ari: AriPbx
+    legs: AudioSocketServer
+    gone: asyncio.Queue[FarEndGone] = field(default_factory=asyncio.Queue)
+
+    def note(self, event: PbxEvent) -> None:
+        if isinstance(event, FarEndGone):
+            self.gone.put_nowait(event)
+
+    async def call(self, telephonist: Telephonist) -> CallLeg:
+        call_id = CallId(str(uuid.uuid4()))
+        self.legs.expect(call_id, telephonist.take)
+        await self.ari.dial(call_id, NUMBER, caller_id="+14155550100", ring_timeout=30)
+        async with asyncio.timeout(TIMEOUT):
+            return await telephonist.leg
+
+    async def nothing_is_left(self) -> None:
+        async with asyncio.timeout(TIMEOUT):
+            await self.gone.get()
+        assert "0 active channels" in await self.asterisk.command("core show channels count")
+        assert self.legs.counters.legs_open == 0
+
+
+HouseWith = Callable[..., AbstractAsyncContextManager[House]]
+
+
+@pytest.fixture
+def house(private_asterisk: PrivateAsteriskFactory, tmp_path: Path) -> HouseWith:
+    @asynccontextmanager
+    async def build(person: Scenario, codec: Codec = "ulaw") -> AsyncIterator[House]:
+        legs = AudioSocketServer(PacingClock(asyncio.get_running_loop()))
+        host, port = await legs.start()
+        async with StandInCarrier(CarrierConfig(), [person], out_dir=tmp_path / "carrier") as carrier:
+            trunk = TrunkSettings.model_validate({**carrier.trunk_settings(), "codecs": [codec]})
+            async with (
+                private_asterisk(trunk, audiosocket=f"{host}:{port}") as asterisk,
+                AriPbx(asterisk.ari, trunk) as ari,
+            ):
+                house = House(carrier, asterisk, ari, legs)
+                ari.on_event(house.note)
+                yield house
+        await legs.close()
+
+    return build
+
+
+@pytest.mark.parametrize("codec", ["ulaw", "alaw"])
+async def test_tones_are_carried_unchanged_in_both_directions(house: HouseWith, tmp_path: Path, codec: Codec) -> None:
+    persons, ours = tone(PERSONS_HERTZ, codec), tone(OUR_HERTZ, codec)
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(SAMPLE_RATE)
+        wav.writeframes(persons)
+    person = Scenario.model_validate({"name": "tone", "steps": [{"wav": "tone.wav"}], "folder": tmp_path})
+
+    async with house(person, codec) as it:
+        us = Telephonist(says=ours)
+        leg = await it.call(us)
+        await us.until(lambda: len(us.heard) >= 1.5 * TONE_SECONDS * 50)
+        leg.close()
+        report = await it.carrier.next_report(TIMEOUT)
+        await it.nothing_is_left()
+    assert (report.codec, report.problems, report.received.lost) == (codec, (), 0)
+
+    heard_by_us = b"".join(us.heard)
+    assert hertz_and_level(heard_by_us) == pytest.approx((PERSONS_HERTZ, -10), abs=0.25)
+    assert persons in heard_by_us
+
+    with wave.open(str(tmp_path / "carrier" / str(report.recording))) as wav:
+        both = np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2").reshape(-1, 2)
+    heard_by_person = both[:, 1].tobytes()
+    assert hertz_and_level(heard_by_person) == pytest.approx((OUR_HERTZ, -10), abs=0.25)
+    # The recording lies on the carrier's clock: where that had to wait for a busy machine, two frames may overlap.
+    arrived = in_order(frames_of(ours), heard_by_person)
+    assert arrived >= 0.97 * len(frames_of(ours))
+
+
+def in_order(frames: list[bytes], audio: bytes) -> int:
+    """How many frames are in the audio, bit by bit, one behind the other."""
+    found = at = 0
+    for frame in frames:
+        place = audio.find(frame, at)
+        if place >= 0:
+            found, at = found + 1, place + FRAME_BYTES
+    return found
+
+
+async def test_keys_of_the_person_arrive_in_order(house: HouseWith) -> None:
+    person = Scenario.model_validate({"name": "keys", "steps": [{"pause_ms": 200}, {"keys": "159#*0D"}]})
+    async with house(person) as it:
+        us = Telephonist()
+        leg = await it.call(us)
+        await us.until(lambda: len(us.keys) == 7)
+        assert us.keys == "159#*0D"
+        leg.close()
+        await it.nothing_is_left()
+
+
+async def test_the_person_hangs_up(house: HouseWith) -> None:
+    person = Scenario.model_validate({"name": "short", "steps": [{"pause_ms": 300}, "hang_up"]})
+    async with house(person) as it:
+        us = Telephonist()
+        await it.call(us)
+        async with asyncio.timeout(TIMEOUT):
+            assert await us.closed == "the other side closed the connection"
+        await it.nothing_is_left()
+        assert (await it.carrier.next_report(TIMEOUT)).ended_by == "person"
+
+
+async def test_we_hang_up(house: HouseWith) -> None:
+    async with house(Scenario(name="patient")) as it:
+        us = Telephonist()
+        leg = await it.call(us)
+        await us.until(lambda: len(us.heard) > 10)
+        leg.close()
+        async with asyncio.timeout(TIMEOUT):
+            assert await us.closed == "closed by the call"
+        await it.nothing_is_left()
+        assert (await it.carrier.next_report(TIMEOUT)).ended_by == "caller"
