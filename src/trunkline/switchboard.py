@@ -16,6 +16,7 @@ from trunkline.errors import (
     CallEnded,
     CallerIdNotAllowed,
     InvalidNumber,
+    NotReady,
     PbxUnavailable,
     TooManyCalls,
     TrunkNotConfigured,
@@ -55,6 +56,7 @@ class Switchboard:
         self._calls: dict[CallId, OutboundCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing: asyncio.Task[None] | None = None
+        self._closing = False
         line.pbx.on_event(self._on_pbx)
 
     async def __aenter__(self) -> Self:
@@ -68,13 +70,7 @@ class Switchboard:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for call in list(self._calls.values()):
-            call.hang_up(HangUpBy.SYSTEM)
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=GOODBYE_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self.end_calls()
         await self._journal.drain()
         if self._writing is not None:
             self._writing.cancel()
@@ -132,6 +128,17 @@ class Switchboard:
             raise UnknownCall(f"There is no call {call_id}.", remedy="GET /calls lists the calls there are.")
         raise CallEnded(f"Call {call_id} has already ended.")
 
+    async def end_calls(self) -> None:
+        """Hang up every live call, because the service stops; no new one is taken afterwards."""
+        self._closing = True
+        for call in list(self._calls.values()):
+            call.hang_up(HangUpBy.SYSTEM)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=GOODBYE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
     @property
     def live_calls(self) -> Mapping[CallId, CallRecord]:
         """Calls that have not ended, as they are now (without turns and events)."""
@@ -172,6 +179,8 @@ class Switchboard:
                 "No trunk is configured, so no call can be placed.",
                 remedy="Set trunk.host (and username, password, caller_ids) in trunkline.toml.",
             )
+        if self._closing:
+            raise NotReady("The service is stopping.")
         if not self._line.pbx.ready:
             raise PbxUnavailable("Asterisk is not ready.", remedy="It is restarted by itself; try again in a moment.")
         if len(self._calls) >= self._settings.service.max_calls:

@@ -64,5 +64,11 @@ class ScriptedSession:
         for action in actions:
             yield action
 
+    def fork(self) -> ScriptedSession:
+        """States are never changed, only followed by others: a copy costs nothing."""
+        fork = ScriptedSession(self._dialogue, self._state, [], self._clock)
+        fork._before, fork._turn = self._before, self._turn
+        return fork
+
     async def close(self) -> None:
         """Holds nothing."""

@@ -1,0 +1,139 @@
+"""Wires the house: settings → store, speech, Asterisk → switchboard → web. Started in order, stopped in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from trunkline.brains import make_brain
+from trunkline.call import Line
+from trunkline.conversation.conversation import Senses
+from trunkline.errors import NotReady
+from trunkline.settings import Settings
+from trunkline.speech import make_speech_to_text, make_text_to_speech, make_voice_detector
+from trunkline.store import open_shelf, open_store
+from trunkline.switchboard import Agent, Switchboard
+from trunkline.telephony.ari import AriPbx
+from trunkline.telephony.asterisk_fetch import provide_asterisk
+from trunkline.telephony.audiosocket_server import AudioSocketServer
+from trunkline.telephony.pacing_clock import PacingClock
+from trunkline.telephony.pbx import PrivateAsterisk
+from trunkline.web import Callbacks, Metrics, Part, create_app
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that runs, for whoever serves it or tests it."""
+
+    switchboard: Switchboard
+    asterisk: PrivateAsterisk
+    audio: AudioSocketServer
+    clock: PacingClock
+    web: FastAPI
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, *, senses: Senses | None = None) -> AsyncIterator[House]:
+    """Start everything but the HTTP port. `senses`: other speech engines than those of the settings.
+
+    Raises `SettingsError` or what a part that doesn't start raises (`PbxUnavailable`, `SpeechUnavailable` …).
+    """
+    async with AsyncExitStack() as house:
+        agents = {name: Agent(agent, make_brain(agent)) for name, agent in settings.agents.items()}
+        for agent in agents.values():
+            house.push_async_callback(agent.brain.close)
+        store = await open_store(settings.service)
+        house.push_async_callback(store.close)
+        shelf = await open_shelf(settings.service)
+        house.push_async_callback(shelf.close)
+        clock = PacingClock(asyncio.get_running_loop())
+        senses = senses or await _open_senses(settings, house, clock)
+        audio = AudioSocketServer(clock)
+        host, port = await audio.start()
+        house.push_async_callback(audio.close)
+        program = await provide_asterisk(settings.asterisk, lambda what, _: log.info("%s", what))
+        asterisk = await house.enter_async_context(PrivateAsterisk(program, settings, audiosocket=f"{host}:{port}"))
+        pbx = await house.enter_async_context(AriPbx(asterisk.ari, settings.trunk))
+        line = Line(pbx, audio, senses, shelf)
+        switchboard = await house.enter_async_context(Switchboard(settings, agents, line, store))
+        callbacks = Callbacks(store, switchboard.settled)
+        house.push_async_callback(callbacks.close)
+        switchboard.watch(callbacks.watch)
+
+        def health() -> Mapping[str, Part]:
+            return {
+                "pbx": Part(pbx.ready, {"version": program.version}),
+                "trunk": Part(settings.trunk.host is not None, {"host": settings.trunk.host}),
+                "calls": Part(True, {"live": len(switchboard.live_calls)}),
+            }
+
+        web = create_app(
+            switchboard,
+            store,
+            settings.service,
+            recordings=settings.service.data_dir / "recordings",
+            metrics=Metrics(lambda: audio.counters),
+            health=health,
+        )
+        yield House(switchboard, asterisk, audio, clock, web)
+
+
+async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingClock) -> Senses:
+    """The engines of the settings, warm: the first call must not wait for a model."""
+    detector = make_voice_detector()
+    clock.before_legs(detector.run_pending)
+    ears = make_speech_to_text(settings.speech)
+    house.push_async_callback(ears.close)
+    voice = make_text_to_speech(settings.speech)
+    house.push_async_callback(voice.close)
+    await asyncio.gather(ears.warm_up(), voice.warm_up())
+    return Senses(detector, ears, voice)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The HTTP port, taken before anything slow is started. Raises `NotReady` when it isn't free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise NotReady(
+            f"The service can't listen on {host}:{port}: {error.strerror}.",
+            remedy="Something else uses the port: stop it, or set service.port (0 takes a free one).",
+        ) from error
+    return sock
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the house: live calls have to be ended before the connections that watch them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(house: House, sock: socket.socket) -> AsyncIterator[None]:
+    """HTTP on `sock` inside the block; live calls are ended when it is left."""
+    server = _Server(
+        uvicorn.Config(house.web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
+    )
+    task = asyncio.create_task(server.serve(sockets=[sock]), name="http")
+    try:
+        yield
+    finally:
+        await house.switchboard.end_calls()
+        server.should_exit = True
+        await task

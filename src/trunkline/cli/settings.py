@@ -1,0 +1,69 @@
+"""`trunkline settings`: the effective settings, or all that can be set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import typer
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.table import Table
+
+from trunkline.cli.shared import load_settings
+from trunkline.settings import AgentSettings, ListeningSettings, Settings, effective
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    **{
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    },
+    "agents.NAME": AgentSettings,
+    "agents.NAME.listening": ListeningSettings,
+}
+
+
+def settings(
+    context: typer.Context,
+    markdown: bool = typer.Option(False, "--markdown", help="Describe every setting there is, as docs/settings.md."),
+) -> None:
+    """Show the effective settings; secrets are masked."""
+    if markdown:
+        print("\n".join(reference()))
+        return
+    table = Table("setting", "value", box=None, header_style="bold")
+    for key, value in effective(load_settings(context)):
+        table.add_row(key, value or "[dim]not set[/dim]")
+    Console().print(table)
+
+
+def reference() -> Iterator[str]:
+    """`docs/settings.md`, line by line, from the code."""
+    yield "# Settings"
+    yield ""
+    yield "<!-- Made by `trunkline settings --markdown`; a test compares it with the code. -->"
+    yield ""
+    yield "One file, `trunkline.toml`, in the working directory (`--config FILE` or `TRUNKLINE_CONFIG` name another). Every"
+    yield "setting can also come from the environment, `TRUNKLINE_SECTION__KEY` (as `TRUNKLINE_TRUNK__HOST`), or from a"
+    yield "file `.env` of such lines. The environment beats `.env`, `.env` beats the file, the file beats the defaults."
+    yield "With none of them Trunkline runs on its defaults. `trunkline settings` shows what is in force."
+    for section, model in SECTIONS.items():
+        yield ""
+        yield f"## `[{section}]`"
+        yield ""
+        if model.__doc__:
+            yield model.__doc__.split(": ", 1)[-1].strip().capitalize()
+            yield ""
+        yield "| key | default | what it does |"
+        yield "|---|---|---|"
+        for name, field in model.model_fields.items():
+            if name != "listening":
+                yield f"| `{name}` | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    if default is None or default in ("", (), {}):
+        return "–"
+    return "`••••`" if isinstance(default, SecretStr) else f"`{default}`"
