@@ -10,7 +10,7 @@ from trunkline.audio import seconds_of, to_samples
 from trunkline.errors import SettingsError
 from trunkline.rehearsal.measurement import audible_span, magnitude_of
 from trunkline.rehearsal.scenario import Scenario
-from trunkline.rehearsal.studio import BETWEEN_PROMPTS_SECONDS, Studio, read_wav, tone
+from trunkline.rehearsal.studio import BETWEEN_PROMPTS_SECONDS, PROMPT_EDGE_SECONDS, Studio, read_wav, tone
 
 
 class Voice:
@@ -69,13 +69,14 @@ async def test_lines_are_synthesised_once(tmp_path: Path) -> None:
 async def test_prompts_follow_each_other_with_their_words(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     four, five = tone((400.0,), 0.2), tone((500.0,), 0.3)
-    write(shelf.wav("digits/4"), four)
-    write(shelf.wav("digits/5"), five)
+    write(shelf.wav("digits/4"), bytes(4000) + four + bytes(1600))
+    write(shelf.wav("digits/5"), bytes(2400) + five + bytes(8000))
     clips = await Studio(prompts=shelf).prepare(person(tmp_path, {"prompt": ["digits/4", "digits/5"]}))
     assert clips[0].text == "four five"
-    assert seconds_of(clips[0].pcm) == pytest.approx(0.5 + BETWEEN_PROMPTS_SECONDS)
-    assert clips[0].pcm.startswith(four)
-    assert clips[0].pcm.endswith(five)
+    silence = BETWEEN_PROMPTS_SECONDS + 4 * PROMPT_EDGE_SECONDS
+    assert seconds_of(clips[0].pcm) == pytest.approx(0.5 + silence, abs=0.002)
+    assert four[200:-200] in clips[0].pcm
+    assert five[200:-200] in clips[0].pcm
 
 
 async def test_a_wav_is_looked_for_beside_the_scenario(tmp_path: Path) -> None:

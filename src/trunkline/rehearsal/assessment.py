@@ -8,7 +8,8 @@ import numpy as np
 
 from trunkline.rehearsal.measurement import Speech, milliseconds, turn_times
 from trunkline.rehearsal.media_line import Lateness
-from trunkline.rehearsal.report import LATE_MS, ClockReport, SaidTurn, SipLine, Span
+from trunkline.rehearsal.report import LATE_MS, CallReport, ClockReport, SaidTurn, SipLine, Span
+from trunkline.rehearsal.scenario import Interrupt, Say, Scenario
 from trunkline.rehearsal.script import Line
 from trunkline.rehearsal.sip_agent import TraceLine
 
@@ -66,6 +67,24 @@ def sip_lines(trace: Iterable[TraceLine], call_id: str, since: float) -> tuple[S
     return tuple(
         SipLine(round(line.at - since, 4), line.direction, line.line) for line in trace if line.call_id == call_id
     )
+
+
+def complaints(report: CallReport, scenario: Scenario) -> tuple[str, ...]:
+    """Why this call can't count as a success, as sentences; empty when both sides were heard as the script wants."""
+    wanted = "answered" if scenario.phone.then == "answers" else scenario.phone.then
+    if report.outcome != wanted:
+        return (f"The call was to end as {wanted}, but ended as {report.outcome}.", *report.problems)
+    found = list(report.problems)
+    steps = scenario.steps
+    if wanted == "answered" and steps:
+        if not report.agent_heard:
+            found.append("The agent was not heard.")
+        if any(isinstance(step, Say | Interrupt) for step in steps):
+            if not report.turns:
+                found.append("The person said nothing audible before the call ended.")
+            elif not report.person_heard:
+                found.append("The agent never answered what the person said.")
+    return tuple(found)
 
 
 def _latest(lateness: Lateness, since: float, until: float) -> float:

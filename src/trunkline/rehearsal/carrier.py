@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from trunkline.errors import NotReady
+from trunkline.errors import NotReady, SettingsError
 from trunkline.ports import SpeechToText
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.digest import DigestGuard
@@ -111,6 +112,7 @@ class StandInCarrier:
 
     async def __aenter__(self) -> Self:
         """Prepare what people say, then listen. Raises `SettingsError`, `SpeechUnavailable`, `NotReady`."""
+        _check_people(self._scenarios)
         self._people = [Person(scenario, await self._studio.prepare(scenario)) for scenario in self._scenarios]
         if self._out_dir is not None:
             self._out_dir.mkdir(parents=True, exist_ok=True)
@@ -206,3 +208,14 @@ class StandInCarrier:
     def _tell(self, event: Progress) -> None:
         for watcher in self._watchers:
             watcher(event)
+
+
+def _check_people(scenarios: Sequence[Scenario]) -> None:
+    """Every call must reach exactly one person, and every report name one."""
+    names = [scenario.name for scenario in scenarios]
+    numbers = [number for scenario in scenarios for number in scenario.numbers or ("every number",)]
+    for kind, values in (("name", names), ("number", numbers)):
+        if twice := sorted(value for value, times in Counter(values).items() if times > 1):
+            raise SettingsError(
+                f"Two scenarios have the same {kind}: {twice[0]}.", remedy=f"Give each its own {kind} in its file."
+            )

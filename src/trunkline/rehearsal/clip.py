@@ -9,6 +9,8 @@ from trunkline.audio import FRAME_BYTES, FRAME_SAMPLES, to_samples
 from trunkline.rehearsal import rtp
 from trunkline.rehearsal.measurement import audible_span
 
+BELOW_LOUDEST = 10 ** (-32 / 20)
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -31,8 +33,14 @@ class Clip:
         return self.ulaw if codec == "ulaw" else self.alaw
 
     def audible(self, threshold: int) -> tuple[int, int] | None:
-        """First audible sample and the one after the last, as the line carries them."""
-        return audible_span(to_samples(rtp.decode(rtp.encode(self.pcm, "ulaw"), "ulaw")), threshold)
+        """First audible sample and the one after the last, as the line carries them.
+
+        Sound 32 dB below the loudest is not counted either: the breath and the room after a word are not the word, and
+        a turn gap that began with them would flatter whoever answers.
+        """
+        samples = to_samples(rtp.decode(rtp.encode(self.pcm, "ulaw"), "ulaw"))
+        loudest = max(int(samples.max(initial=0)), -int(samples.min(initial=0)))
+        return audible_span(samples, max(threshold, round(loudest * BELOW_LOUDEST)))
 
     def _frames(self, codec: str) -> tuple[bytes, ...]:
         padded = self.pcm + bytes(-len(self.pcm) % FRAME_BYTES)

@@ -8,7 +8,8 @@ figures are what a stereo recording of the line shows.
 
 *Audible*: a sample whose magnitude reaches the threshold (−40 dBFS), where at least 8 such samples lie within 40 ms.
 That skips digital silence, comfort noise and lone clicks, and the near-silence before and after speech in audio files.
-A soft consonant below the threshold makes a gap look longer, never shorter.
+A soft consonant below the threshold makes a gap look longer, never shorter. What the person says also ends where it has
+fallen 32 dB below its loudest sample: breath and room behind a word are not the word.
 
 *Speech* of a side: from an audible sample to the last one before 200 ms without any.
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import re
 from dataclasses import dataclass
 
 from trunkline.rehearsal.report import CallReport
-from trunkline.rehearsal.termination import Cause
+from trunkline.rehearsal.termination import ANSWERS, Cause
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierListening:
+    """The carrier is ready; `trunk` is what the `[trunk]` section of a service needs to send calls to it."""
+
+    host: str
+    port: int
+    trunk: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlaced:
+    """A service was asked to call."""
+
+    number: str
+    call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +83,25 @@ class CallOver:
     report: CallReport
 
 
-Progress = CallTurnedAway | PhoneRang | PhoneAnswered | PersonSpoke | KeysPressed | AgentSpoke | KeyHeard | CallOver
+Progress = (
+    CarrierListening
+    | CallPlaced
+    | CallTurnedAway
+    | PhoneRang
+    | PhoneAnswered
+    | PersonSpoke
+    | KeysPressed
+    | AgentSpoke
+    | KeyHeard
+    | CallOver
+)
+
+
+def to_json_line(event: Progress) -> str:
+    """`{"event": "agent_spoke", "at": 1.2, "gap_ms": 640.0}`: the class's name in snake case, then its fields."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    fields: dict[str, object] = dataclasses.asdict(event)
+    if isinstance(event, CallTurnedAway):
+        answer = ANSWERS[event.cause]
+        fields |= {"cause": event.cause.value, "sip_code": answer.code, "sip_reason": answer.phrase}
+    return json.dumps({"event": name} | fields, ensure_ascii=False)

@@ -12,14 +12,17 @@ from typing import Protocol
 import numpy as np
 import soxr
 
-from trunkline.audio import SAMPLE_RATE, bytes_of, from_float
+from trunkline.audio import SAMPLE_BYTES, SAMPLE_RATE, bytes_of, from_float
 from trunkline.errors import SettingsError
 from trunkline.ports import TextToSpeech
 from trunkline.rehearsal.clip import Clip
+from trunkline.rehearsal.measurement import magnitude_of
 from trunkline.rehearsal.scenario import Interrupt, Say, Scenario, Speaking
 
-BETWEEN_PROMPTS_SECONDS = 0.06
-"""Silence between two prompts of one step."""
+BETWEEN_PROMPTS_SECONDS = 0.08
+"""Silence between two prompts of one step, as between the words of a sentence."""
+PROMPT_EDGE_SECONDS = 0.03
+"""Of the silence around a recorded prompt, this much is kept: files begin and end with up to a third of a second."""
 
 
 class Prompts(Protocol):
@@ -83,10 +86,18 @@ class Studio:
                     f"There is no recorded prompt {name!r}.",
                     remedy=f"Near it are: {', '.join(near)}." if near else "Names are as in `digits/4`.",
                 )
-            pieces.append(read_wav(file))
+            pieces.append(_trimmed(read_wav(file)))
         between = bytes(bytes_of(BETWEEN_PROMPTS_SECONDS))
         words = step.text or " ".join(texts.get(name, f"[{name}]") for name in names)
         return Clip(words, between.join(pieces))
+
+
+def _trimmed(pcm: bytes) -> bytes:
+    span = Clip("", pcm).audible(magnitude_of(-50))
+    if span is None:
+        return pcm
+    edge = round(PROMPT_EDGE_SECONDS * SAMPLE_RATE)
+    return pcm[max(0, span[0] - edge) * SAMPLE_BYTES : (span[1] + edge) * SAMPLE_BYTES]
 
 
 def read_wav(file: Path) -> bytes:
