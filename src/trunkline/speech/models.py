@@ -172,6 +172,11 @@ def _fetch(model: PublishedModel, folder: Path, sources: tuple[Source, ...], rep
                 refused |= isinstance(error, ModelRefused)
                 troubles.append(error.message)
                 continue
+            except OSError as error:
+                raise SpeechUnavailable(
+                    f"The model {model.name} can't be written to {folder.parent} ({error.strerror}).",
+                    remedy=f"It needs {2 * model.size // 1_000_000} MB there; or set speech.models_dir.",
+                ) from error
             fresh.rename(folder)
             return
     why = " ".join(troubles) or "Nobody may be asked: speech.offline is set."

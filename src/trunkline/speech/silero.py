@@ -191,8 +191,8 @@ class Gate:
     """Quiet frames (0.3 s) after which the gate closes, if the model hears no speech either."""
     DOUBT: Final = 0.1
     """Probability of speech from which the model keeps the gate open."""
-    RISE: Final = 1.03
-    """The background per frame (13 dB/s) while the model hears no speech."""
+    RISE: Final = 1.06
+    """The background per frame (25 dB/s) while the model hears no speech."""
 
     def __init__(self) -> None:
         self.open = False

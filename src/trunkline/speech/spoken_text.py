@@ -25,10 +25,12 @@ _ABBREVIATION: Final = re.compile(
 _NO_END: Final = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|Ave|Jr|Sr)|\b[A-Z]|\b[ap]\.m)\.$", re.IGNORECASE)
 """A full stop after one of these does not end a sentence (but see `_sentences` for "p.m.")."""
 
-_MARKDOWN: Final = (
+_LINKS: Final = (
     (re.compile(r"```.*?```", re.DOTALL), " "),
     (re.compile(r"!?\[([^\]]*)\]\([^)]*\)"), r"\1"),  # links and pictures: their words
     (re.compile(r"<(https?://[^>]+)>"), r"\1"),
+)
+_MARKUP: Final = (
     (re.compile(r"</?[A-Za-z][^>]*>"), " "),
     (re.compile(r"^\s{0,3}(?:#{1,6}|>+)\s*", re.MULTILINE), ""),
     (re.compile(r"^\s*(?:[-*+•]|\d{1,2}[.)])\s+(.*?)[.;,]?\s*$", re.MULTILINE), r"\1."),  # list items: sentences
@@ -37,7 +39,9 @@ _MARKDOWN: Final = (
     (re.compile(r"(?<!\w)_(?=\S)(.+?)(?<=\S)_(?!\w)"), r"\1"),
     (re.compile(r"[*`#~|\\^]+"), " "),
 )
-_URL: Final = re.compile(r"\b(?:https?://|www\.)([^\s/?#]+)[^\s]*?(?=[.,;:!?)\]]*(?:\s|$))", re.IGNORECASE)
+_URL: Final = re.compile(
+    r"\b(?:https?://(?:www\.)?|www\.)([\w-]+(?:\.[\w-]+)*)(?:[/:?#]\S*?)?(?=[.,;:!?)\]]*(?:\s|$))", re.I
+)
 _EMAIL: Final = re.compile(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)\b")
 _NUMBER: Final = re.compile(
     r"(?<![\w.,])(?:\+\d[\d\s().-]{5,}\d|\(?\d{3}\)?[\s.-]\d{3}[\s.-]\d{4}|\d{7,})(?![\w,]|\.\d)"
@@ -49,10 +53,12 @@ _MUTE: Final = {"So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn", "Me"}
 
 def speakable(text: str) -> str:
     """`text` without what can't be spoken: markdown, emoji, addresses. Line ends remain."""
-    for pattern, replacement in _MARKDOWN:
+    for pattern, replacement in _LINKS:
         text = pattern.sub(replacement, text)
-    text = _URL.sub(lambda match: _dotted(match[1].removeprefix("www.")), text)
+    text = _URL.sub(lambda match: _dotted(match[1]), text)
     text = _EMAIL.sub(lambda match: f"{_dotted(match[1])} at {_dotted(match[2])}", text)
+    for pattern, replacement in _MARKUP:
+        text = pattern.sub(replacement, text)
     text = _NUMBER.sub(_digit_by_digit, text)
     text = _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[0].lower()], text)
     text = text.replace("&", " and ").replace("…", "...")
