@@ -395,7 +395,7 @@ async def test_a_listener_may_hang_up_whenever_it_is_called(line: Line) -> None:
     assert listener.asked == 1
 
 
-async def test_a_peer_that_stops_reading_is_closed_before_delay_builds_up(line: Line) -> None:
+async def test_a_peer_that_takes_no_more_is_closed_before_delay_builds_up(line: Line) -> None:
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the kernel's least
         raw.connect(line.address)
@@ -406,7 +406,7 @@ async def test_a_peer_that_stops_reading_is_closed_before_delay_builds_up(line: 
         for _ in range(500):
             line.tick()
             await asyncio.sleep(0)  # the loop hands the frame to the kernel
-        assert await listener.until_closed() == "Asterisk stopped reading the audio"
+        assert await listener.until_closed() == "Asterisk stopped taking the audio"
         assert listener.asked < 100  # two seconds, most of them in the kernel's buffers
     assert line.server.counters.stalled == 1
 

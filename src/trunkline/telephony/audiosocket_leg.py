@@ -43,7 +43,7 @@ class Fault(enum.StrEnum):
     DUPLICATE = "this call has its audio already"
     MALFORMED = "malformed message"
     NAMELESS = "named no call in time"
-    STALLED = "Asterisk stopped reading the audio"
+    STALLED = "Asterisk stopped taking the audio"
     LISTENER = "internal error"
 
 

@@ -19,8 +19,8 @@ from trunkline.telephony.audiosocket_leg import AudioSocketLeg, Fault
 from trunkline.telephony.pacing_clock import PacingClock
 
 SEND_BUFFER_BYTES: Final = 4096
-"""Kept small because Linux would otherwise hold minutes of audio for a peer that stopped reading. The peer's own
-receive buffer (64 KiB, four seconds) can't be seen from here and comes on top."""
+"""Kept small so that what is not taken is seen soon: by itself Linux would hold minutes of audio here. What the peer's
+kernel took in and Asterisk did not read can't be seen (megabytes fit): a frozen Asterisk is noticed by ARI's pings."""
 
 
 @dataclass(frozen=True, slots=True)
