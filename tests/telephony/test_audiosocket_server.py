@@ -160,7 +160,7 @@ class Line:
 
     async def until(self, condition: Callable[[AudioSocketCounters], bool]) -> AudioSocketCounters:
         async with asyncio.timeout(TIMEOUT):
-            while not condition(self.server.counters):  # noqa: ASYNC110 – counters announce nothing
+            while not condition(self.server.counters):
                 await asyncio.sleep(0)
         return self.server.counters
 
@@ -466,7 +466,7 @@ async def test_two_hundred_connections_leave_nothing_behind(line: Line, open_han
     for start in range(1, 201, 20):
         await asyncio.gather(*(one(number) for number in range(start, start + 20)))
     async with asyncio.timeout(TIMEOUT):
-        while open_handles() > handles or len(asyncio.all_tasks()) > tasks:  # noqa: ASYNC110 – nor does the kernel
+        while open_handles() > handles or len(asyncio.all_tasks()) > tasks:
             await asyncio.sleep(0)
     counters = line.server.counters
     assert (counters.legs_open, counters.frames_in, counters.frames_unheard) == (0, 201, 0)
