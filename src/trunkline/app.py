@@ -65,16 +65,18 @@ async def open_house(settings: Settings, *, senses: Senses | None = None) -> Asy
         asterisk = await house.enter_async_context(PrivateAsterisk(program, settings, audiosocket=f"{host}:{port}"))
         pbx = await house.enter_async_context(AriPbx(asterisk.ari, settings.trunk))
         line = Line(pbx, audio, senses, shelf)
-        switchboard = await house.enter_async_context(Switchboard(settings, agents, line, store))
+        switchboard = Switchboard(settings, agents, line, store)
         callbacks = Callbacks(store, switchboard.settled)
-        house.push_async_callback(callbacks.close)
+        house.push_async_callback(callbacks.close)  # behind the switchboard: the calls it ends are told as well
         switchboard.watch(callbacks.watch)
+        await house.enter_async_context(switchboard)
 
         def health() -> Mapping[str, Part]:
             return {
                 "pbx": Part(pbx.ready, {"version": program.version}),
-                "trunk": Part(settings.trunk.host is not None, {"host": settings.trunk.host}),
-                "calls": Part(True, {"live": len(switchboard.live_calls)}),
+                # No trunk is a state to be told of, not a fault: incoming calls and the console work without one.
+                "trunk": Part(True, {"configured": settings.trunk.host is not None}),
+                "speech": Part(True, {"model": settings.speech.stt_model, "voice": settings.speech.tts_engine}),
             }
 
         web = create_app(
@@ -105,6 +107,8 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Inherited by what is accepted; asyncio itself sets it only on sockets it made.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         sock.bind((host, port))
     except OSError as error:

@@ -21,7 +21,7 @@ class Journal:
 
     def __init__(self, store: CallStore) -> None:
         self._store = store
-        self._queue: asyncio.Queue[CallUpdate] = asyncio.Queue()
+        self._queue: asyncio.Queue[CallUpdate | asyncio.Future[None]] = asyncio.Queue()
 
     def note(self, update: CallUpdate) -> None:
         """Keep this. Returns at once; the order of calls is the order on disk."""
@@ -31,14 +31,16 @@ class Journal:
         """Until cancelled."""
         while True:
             update = await self._queue.get()
-            try:
+            if not isinstance(update, asyncio.Future):
                 await self._write_at_last(update)
-            finally:
-                self._queue.task_done()
+            elif not update.done():
+                update.set_result(None)
 
     async def drain(self) -> None:
         """Until everything noted so far is on disk."""
-        await self._queue.join()
+        reached = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(reached)
+        await reached
 
     async def _write_at_last(self, update: CallUpdate) -> None:
         pause = FIRST_RETRY

@@ -6,6 +6,7 @@ With no file at all the product runs. `docs/settings.md` lists every key and is 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -25,7 +26,7 @@ from trunkline.errors import SettingsError
 
 ENV_PREFIX = "TRUNKLINE_"
 DEFAULT_FILE = Path("trunkline.toml")
-E164 = re.compile(r"\+[1-9]\d{6,14}")
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 class Section(BaseModel):
@@ -331,6 +332,15 @@ def effective(settings: Settings) -> Iterator[tuple[str, str]]:
     yield from walk("", settings)
 
 
+def toml(sections: Mapping[str, Mapping[str, object]]) -> str:
+    """Settings as a file that `load` reads. Keys without a value are left out."""
+    lines: list[str] = []
+    for name, values in sections.items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
 def _toml(value: object) -> str:
     match value:
         case None:
@@ -338,7 +348,7 @@ def _toml(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str() | Path():
-            return f'"{value}"'
+            return json.dumps(str(value), ensure_ascii=False)
         case tuple() | list():
             return "[" + ", ".join(_toml(item) for item in value) + "]"
         case Mapping():
@@ -416,4 +426,5 @@ __all__ = [
     "TrunkSettings",
     "effective",
     "load",
+    "toml",
 ]

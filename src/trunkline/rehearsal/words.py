@@ -1,0 +1,59 @@
+"""How many of the words that were said arrived: the recall of one text in another. English."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from typing import Final
+
+_UNITS: Final = tuple(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "  # noqa: SIM905
+    "eighteen nineteen".split()
+)
+_TENS: Final = ["", "", *["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]]
+_ORDINALS: Final = {
+    "first": "one", "second": "two", "third": "three", "fifth": "five", "eighth": "eight", "ninth": "nine",
+    "twelfth": "twelve", "twentieth": "twenty", "thirtieth": "thirty",
+}  # fmt: skip
+
+
+def plain_words(text: str) -> list[str]:
+    """The words as they sound: lower case, no punctuation, numbers written out ("26th" and "twenty-sixth" alike)."""
+    text = text.lower().replace("’", "'").replace("%", " percent")
+    text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", r"\1", text)
+    text = re.sub(r"\d+", lambda digits: f" {_number(digits.group())} ", text)
+    words = re.findall(r"[a-z']+", text.replace("-", " "))
+    return [_cardinal(word.strip("'").replace("o'clock", "oclock")) for word in words if word.strip("'")]
+
+
+def share_heard(said: str, heard: str) -> float:
+    """Share of the words of `said` that stand in `heard` in their order, 0 to 1; 1 when nothing was said."""
+    wanted, found = plain_words(said), plain_words(heard)
+    if not wanted:
+        return 1.0
+    matches = SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
+    return sum(match.size for match in matches) / len(wanted)
+
+
+def _cardinal(word: str) -> str:
+    if word in _ORDINALS:
+        return _ORDINALS[word]
+    stem = word.removesuffix("th")
+    return stem if word != stem and stem in {*_UNITS, *_TENS} else word
+
+
+def _number(digits: str) -> str:
+    value = int(digits)
+    if digits.startswith("0") or value >= 10000:
+        return " ".join(_UNITS[int(digit)] for digit in digits)
+    words = []
+    for size, name in ((1000, "thousand"), (100, "hundred")):
+        if value >= size:
+            words += [_UNITS[value // size], name]
+            value %= size
+    if value >= 20:
+        words.append(_TENS[value // 10])
+        value %= 10
+    if value or not words:
+        words.append(_UNITS[value])
+    return " ".join(words)
