@@ -17,7 +17,8 @@ from trunkline.errors import PbxUnavailable
 from trunkline.events import PbxEvent, PbxLost, PbxReady
 from trunkline.settings import ServiceSettings, Settings
 from trunkline.telephony.asterisk_program import AsteriskProgram
-from trunkline.telephony.pbx import PrivateAsterisk, stop_detached
+from trunkline.telephony.pbx import PrivateAsterisk
+from trunkline.telephony.pbx_detached import start_detached, stop_detached
 from trunkline.telephony.pbx_home import read_state
 
 
@@ -66,7 +67,7 @@ async def test_two_instances_live_side_by_side(private_asterisk: PrivateAsterisk
 async def test_one_folder_takes_one_instance(
     private_asterisk: PrivateAsteriskFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trunkline.telephony.pbx._SHUTDOWN_SECONDS", 0.1)
+    monkeypatch.setattr("trunkline.telephony.pbx_boot.SHUTDOWN_SECONDS", 0.1)
     async with private_asterisk():
         with pytest.raises(PbxUnavailable, match="Another Trunkline"):
             async with private_asterisk():
@@ -158,7 +159,7 @@ async def test_asterisk_ends_when_its_warden_is_killed(private_asterisk: Private
 
 async def test_a_detached_one_lives_until_it_is_stopped(asterisk_program: AsteriskProgram, tmp_path: Path) -> None:
     settings = Settings(service=ServiceSettings(data_dir=tmp_path))
-    state = await PrivateAsterisk(asterisk_program, settings, audiosocket=NOBODY).start_detached()
+    state = await start_detached(asterisk_program, settings, NOBODY)
     try:
         assert read_state(tmp_path / "pbx") == state
         asterisk = psutil.Process(state.warden).children()[0]

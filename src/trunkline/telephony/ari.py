@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import math
@@ -92,6 +93,9 @@ class AriPbx:
         if errands := [*self._errands, *self._dialling.values()]:
             await asyncio.wait(errands)
         await self._http.aclose()
+        if self._listening is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                self._listening.result()
 
     # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,30 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-import httpx
 import psutil
 
 from trunkline.errors import PbxUnavailable
 from trunkline.events import PbxEvent, PbxLost, PbxReady
 from trunkline.settings import Settings
-from trunkline.telephony import pbx_warden
-from trunkline.telephony.asterisk_config import ARI_USER, AsteriskInstance
+from trunkline.telephony.asterisk_config import AsteriskInstance
 from trunkline.telephony.asterisk_program import AsteriskProgram
-from trunkline.telephony.pbx_home import AriAddress, PbxHome, PbxState, read_state
+from trunkline.telephony.pbx_boot import (
+    SHUTDOWN_SECONDS,
+    ari_address,
+    asterisk_command,
+    booted,
+    console_log,
+    console_output,
+    occupy,
+    warden_command,
+    warden_options,
+)
+from trunkline.telephony.pbx_home import AriAddress, PbxHome, PbxState
 
 log = logging.getLogger(__name__)
 
-START_SECONDS: Final = 30.0
-"""Asterisk boots in a fraction of a second; on a machine that is busy beyond measure it may take this long."""
-_SHUTDOWN_SECONDS: Final = pbx_warden.GRACE_SECONDS + 3.0
 _BACK_OFF: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before the first, second … restart in a row."""
 _STABLE_SECONDS: Final = 60.0
@@ -58,125 +60,67 @@ class PrivateAsterisk:
 
     @property
     def instance(self) -> AsteriskInstance:
+        """Where it lives and listens; known inside the block."""
         assert self._instance is not None, "not started"
         return self._instance
 
     @property
     def ari(self) -> AriAddress:
-        return _ari_address(self.instance)
+        return ari_address(self.instance)
 
     @property
     def pid(self) -> int | None:
         """Process id of Asterisk itself; `None` while it is down."""
+        if self._warden is None:
+            return None
         try:
-            return (
-                next((child.pid for child in psutil.Process(self._warden.pid).children()), None)
-                if self._warden
-                else None
-            )
+            return next((child.pid for child in psutil.Process(self._warden.pid).children()), None)
         except psutil.NoSuchProcess:
             return None
 
     async def command(self, line: str) -> str:
         """Output of one command of Asterisk's console, as `core show channels`."""
-        console = [*_command(self._program, self.instance), "-rx", line]
-        process = await asyncio.create_subprocess_exec(
-            *console, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        printed, _ = await process.communicate()
-        return printed.decode(errors="replace")
+        return await console_output(asterisk_command(self._program, self.instance), line)
 
     async def __aenter__(self) -> Self:
-        self._home = await _occupy(self._settings.service.data_dir / "pbx")
+        self._home = await occupy(self._settings.service.data_dir / "pbx")
         try:
             self._instance = self._home.furnish(self._program, self._settings, self._audiosocket)
-            await self._start(attached=True)
+            await self._start(self._home, self._instance)
         except BaseException:
             await self._end()
             raise
-        self._watch = asyncio.create_task(self._keep_running(), name="private-asterisk")
+        self._watch = asyncio.create_task(self._keep_running(self._home, self._instance), name="private-asterisk")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+        assert self._watch is not None
+        self._watch.cancel()
+        await asyncio.wait([self._watch])
         await self._end()
+        with contextlib.suppress(asyncio.CancelledError):
+            self._watch.result()
 
-    async def start_detached(self) -> PbxState:
-        """Starts it so that it outlives this process; `stop_detached` ends it. Nobody restarts it when it dies."""
-        self._home = await _occupy(self._settings.service.data_dir / "pbx")
-        try:
-            self._instance = self._home.furnish(self._program, self._settings, self._audiosocket)
-            return await self._start(attached=False)
-        except BaseException:
-            await self._end()
-            raise
-        finally:
-            if self._home is not None:
-                self._home.close()
-
-    async def _start(self, *, attached: bool) -> PbxState:
+    async def _start(self, home: PbxHome, instance: AsteriskInstance) -> None:
         """Returns when Asterisk has booted and answers."""
-        assert self._home is not None
-        asterisk = _command(self._program, self.instance)
-        with (self._home.folder / "log" / "console.log").open("wb") as console:
-            self._warden = await asyncio.create_subprocess_exec(
-                *(
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    pbx_warden.__file__,
-                    str(os.getpid() if attached else 0),
-                    *asterisk,
-                    "-f",
-                ),
-                stdin=asyncio.subprocess.PIPE if attached else asyncio.subprocess.DEVNULL,
+        asterisk = asterisk_command(self._program, instance)
+        with console_log(home.folder).open("wb") as console:
+            self._warden = warden = await asyncio.create_subprocess_exec(
+                *warden_command(asterisk, attached=True),
+                stdin=asyncio.subprocess.PIPE,
                 stdout=console,
                 stderr=asyncio.subprocess.STDOUT,
-                # Ctrl-C in our terminal must not reach Asterisk before we have said goodbye on the line.
-                start_new_session=True,
-                pass_fds=self._home.descriptors,
+                **warden_options(home),
             )
-        state = PbxState(
-            version=self._program.version,
-            warden=self._warden.pid,
-            command=tuple(asterisk),
-            sip=f"{self.instance.sip_address}:{self.instance.sip_port}",
-            ari=self.ari,
-        )
-        self._home.write_state(state)
-        await self._booted(self._warden)
-        log.info("Asterisk %s is ready: SIP %s, ARI %s", state.version, state.sip, state.ari.url)
+        sip = f"{instance.sip_address}:{instance.sip_port}"
+        home.write_state(PbxState(self._program.version, warden.pid, asterisk, sip, self.ari))
+        await booted(asterisk, instance, lambda: warden.returncode is not None)
+        log.info("Asterisk %s is ready: SIP %s, ARI %s", self._program.version, sip, self.ari.url)
         self._tell(PbxReady(self._program.version))
-        return state
 
-    async def _booted(self, warden: asyncio.subprocess.Process) -> None:
-        ended = asyncio.create_task(warden.wait())
-        try:
-            async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(trust_env=False) as client:
-                while not ended.done() and not await _answers(client, self.ari):
-                    await asyncio.wait([ended], timeout=0.02)
-            if not ended.done():
-                await self.command("core waitfullybooted")
-                return
-            why = "ended at once"
-        except TimeoutError:
-            why = f"gave no answer within {START_SECONDS:.0f} s"
-        finally:
-            ended.cancel()
-        raise PbxUnavailable(f"Asterisk {why}: {self._last_words()}", remedy=f"See {self.instance.folder / 'log'}.")
-
-    def _last_words(self) -> str:
-        try:
-            text = (self.instance.folder / "log" / "console.log").read_text(errors="replace")
-        except OSError:
-            return "it left no log."
-        return " ".join(text.split()[-40:]) or "it said nothing."
-
-    async def _keep_running(self) -> None:
+    async def _keep_running(self, home: PbxHome, instance: AsteriskInstance) -> None:
         clock = asyncio.get_running_loop().time
         failures = 0
         while True:
@@ -192,7 +136,7 @@ class PrivateAsterisk:
                 log.error("%s; starting it again in %.1f s", why, pause)
                 await asyncio.sleep(pause)
                 try:
-                    await self._start(attached=True)
+                    await self._start(home, instance)
                     break
                 except (PbxUnavailable, OSError) as error:
                     why = str(error)
@@ -200,7 +144,8 @@ class PrivateAsterisk:
 
     def _tell(self, event: PbxEvent) -> None:
         for listener in self._listeners:
-            listener(event)
+            # Not called from here: a listener that fails must not end the watch.
+            asyncio.get_running_loop().call_soon(listener, event)
 
     async def _end(self) -> None:
         await self._end_warden()
@@ -214,58 +159,11 @@ class PrivateAsterisk:
         warden = self._warden
         if warden is None or warden.returncode is not None:
             return
-        if warden.stdin is not None:
-            warden.stdin.close()
-        else:
-            warden.terminate()
+        assert warden.stdin is not None
+        warden.stdin.close()
         try:
-            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await warden.wait()
         except TimeoutError:
             warden.kill()  # the kernel takes Asterisk with it
             await warden.wait()
-
-
-async def stop_detached(folder: Path) -> bool:
-    """Ends the Asterisk that lives in the folder; false when there is none. Returns when it is gone."""
-    state = read_state(folder)
-    if state is None:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(state.warden, signal.SIGTERM)
-    home = await _occupy(folder)
-    home.forget_state()
-    home.close()
-    return True
-
-
-async def _occupy(folder: Path) -> PbxHome:
-    """The folder, locked; a predecessor that is just shutting down is waited for."""
-    home = PbxHome(folder)
-    try:
-        async with asyncio.timeout(_SHUTDOWN_SECONDS):
-            while not home.try_lock():  # noqa: ASYNC110 - no event tells when another process lets go of a file lock
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        home.close()
-        raise PbxUnavailable(
-            f"Another Trunkline runs its Asterisk in {folder}.",
-            remedy="End that one (`trunkline pbx stop` if it was started by hand) or set another service.data_dir.",
-        ) from None
-    return home
-
-
-def _command(program: AsteriskProgram, instance: AsteriskInstance) -> Sequence[str]:
-    return [*program.command, "-C", str(instance.folder / "etc" / "asterisk.conf")]
-
-
-def _ari_address(instance: AsteriskInstance) -> AriAddress:
-    return AriAddress(f"http://{instance.http_address}:{instance.http_port}/ari", ARI_USER, instance.ari_password)
-
-
-async def _answers(client: httpx.AsyncClient, ari: AriAddress) -> bool:
-    try:
-        response = await client.get(f"{ari.url}/asterisk/info", auth=(ari.user, ari.password))
-    except httpx.HTTPError:
-        return False
-    return response.status_code == httpx.codes.OK

@@ -88,9 +88,25 @@ class PbxHome:
 
     def furnish(self, program: AsteriskProgram, settings: Settings, audiosocket: str) -> AsteriskInstance:
         """Picks addresses and ports, writes the configuration. Raises `PbxUnavailable`, `SettingsError`."""
+        instance = self.plan(program, settings, audiosocket)
+        files = render(instance)
+        # ARI records into spool/recording and answers 500 without it.
+        for name in ("etc", "lib", "spool/recording", "log"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        instance.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if instance.run_dir.is_symlink() or instance.run_dir.stat().st_uid != os.geteuid():
+            raise PbxUnavailable(f"{instance.run_dir} belongs to somebody else.", remedy="Remove it.")
+        for stale in (self.folder / "etc").iterdir():
+            stale.unlink()
+        for name, text in files.items():
+            write_private(self.folder / "etc" / name, text)
+        return instance
+
+    def plan(self, program: AsteriskProgram, settings: Settings, audiosocket: str) -> AsteriskInstance:
+        """Picks addresses and ports; the loopback address is claimed until `close`."""
         loopback = self._claim_loopback()
         address = _sip_address(settings.asterisk, settings.trunk, loopback)
-        instance = AsteriskInstance(
+        return AsteriskInstance(
             folder=self.folder,
             run_dir=_run_dir(self.folder),
             modules_dir=program.modules_dir,
@@ -107,18 +123,6 @@ class PbxHome:
             local_nets=settings.asterisk.local_nets,
             modules=tuple(module for module in MODULES if module in program.modules()),
         )
-        files = render(instance)
-        # ARI records into spool/recording and answers 500 without it.
-        for name in ("etc", "lib", "spool/recording", "log"):
-            (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        instance.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if instance.run_dir.is_symlink() or instance.run_dir.stat().st_uid != os.geteuid():
-            raise PbxUnavailable(f"{instance.run_dir} belongs to somebody else.", remedy="Remove it.")
-        for stale in (self.folder / "etc").iterdir():
-            stale.unlink()
-        for name, text in files.items():
-            _write_private(self.folder / "etc" / name, text)
-        return instance
 
     def _claim_loopback(self) -> str:
         for last in _LOOPBACKS:
@@ -138,7 +142,7 @@ class PbxHome:
     # ── what others read ───────────────────────────────────────────────────────────────────────────────────────
 
     def write_state(self, state: PbxState) -> None:
-        _write_private(self.folder / "state.json", json.dumps(asdict(state)))
+        write_private(self.folder / "state.json", json.dumps(asdict(state)))
 
     def forget_state(self) -> None:
         """What must not be taken for a running instance later."""
@@ -163,7 +167,7 @@ def read_state(folder: Path) -> PbxState | None:
     return None
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Replaces the file; nobody else may read it: there are passwords in it."""
     new = path.with_name(f".{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
