@@ -192,7 +192,7 @@ class BrainSession(Protocol):
     def fork(self) -> BrainSession | None:
         """A copy that can answer in place of this one and be thrown away; it holds nothing that must be closed.
 
-        `None` where an answer has effects outside (a request to a workflow): then none is asked for before it is needed.
+        `None` where an answer has effects outside (a request to a workflow): none is asked for before it is needed.
         """
 
     async def close(self) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -31,8 +32,10 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    config: Path | None = typer.Option(None, "--config", "-c", help="Settings file (default: trunkline.toml)."),
-    version: bool = typer.Option(False, "--version", is_eager=True, callback=_version, help="Show the version."),
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Settings file (trunkline.toml).")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 

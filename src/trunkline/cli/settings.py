@@ -44,16 +44,17 @@ def reference() -> Iterator[str]:
     yield ""
     yield "<!-- Made by `trunkline settings --markdown`; a test compares it with the code. -->"
     yield ""
-    yield "One file, `trunkline.toml`, in the working directory (`--config FILE` or `TRUNKLINE_CONFIG` name another). Every"
-    yield "setting can also come from the environment, `TRUNKLINE_SECTION__KEY` (as `TRUNKLINE_TRUNK__HOST`), or from a"
-    yield "file `.env` of such lines. The environment beats `.env`, `.env` beats the file, the file beats the defaults."
+    yield "One file, `trunkline.toml`, in the working directory (`--config FILE` or `TRUNKLINE_CONFIG` name another)."
+    yield "Every setting can also come from the environment, `TRUNKLINE_SECTION__KEY` (as `TRUNKLINE_TRUNK__HOST`), or"
+    yield "from a file `.env` of such lines. The environment beats `.env`, `.env` the file, and the file the defaults."
     yield "With none of them Trunkline runs on its defaults. `trunkline settings` shows what is in force."
     for section, model in SECTIONS.items():
         yield ""
         yield f"## `[{section}]`"
         yield ""
         if model.__doc__:
-            yield model.__doc__.split(": ", 1)[-1].strip().capitalize()
+            about = model.__doc__.split(": ", 1)[-1].strip()
+            yield about[0].upper() + about[1:]
             yield ""
         yield "| key | default | what it does |"
         yield "|---|---|---|"

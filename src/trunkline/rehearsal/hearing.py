@@ -1,5 +1,5 @@
-"""Whether both sides of a call were heard, in words: what the agent said as recognised from the far end's recording, what
-the person said as it stands in the service's transcript.
+"""Whether both sides of a call were heard, in words: what the agent said as recognised from the far end's recording,
+what the person said as it stands in the service's transcript.
 """
 
 from __future__ import annotations
