@@ -60,4 +60,4 @@ def test_the_greeting_says_who_calls_and_why() -> None:
 def test_without_variables_the_defaults_make_a_whole_greeting() -> None:
     _, actions = APPOINTMENT.begin({}, NOW)
     assert spoken(actions).startswith("Hello, this is the automated assistant of Harbour Street Dental.")
-    assert "on Tuesday the tenth at half past ten" in spoken(actions)
+    assert "on Wednesday the eighteenth at half past ten" in spoken(actions)

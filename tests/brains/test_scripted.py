@@ -62,11 +62,11 @@ async def test_the_brain_of_the_default_agent_speaks_sentence_by_sentence_and_ha
     session = await brain.open(briefing(variables={"name": "Anna"}))
     assert await collect(session.greet()) == [
         Say("Hello Anna, this is the automated assistant of Harbour Street Dental."),
-        Say("I'm calling about your appointment on Tuesday the tenth at half past ten."),
+        Say("I'm calling about your appointment on Wednesday the eighteenth at half past ten."),
         Say("Does that still suit you?"),
     ]
     assert await collect(session.reply(turn(1, "Yes."))) == [
-        Say("Wonderful, we'll see you on Tuesday the tenth at half past ten."),
+        Say("Wonderful, we'll see you on Wednesday the eighteenth at half past ten."),
         Say("Goodbye, Anna."),
         HangUp(),
     ]

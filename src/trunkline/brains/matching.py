@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
-from trunkline.brains.words import BARE, NEGATIONS, STOP_WORDS, clauses, expand, likeness, stem, tokens
+from trunkline.brains.words import BARE, NEGATIONS, PARTICLES, STOP_WORDS, clauses, expand, likeness, stem, tokens
 
 THRESHOLD = 0.65
 """Least score of a match. A single telling word is enough (0.7); a bare "okay" in a longer sentence isn't."""
@@ -23,6 +23,9 @@ _BARE_PENALTY = 0.15
 
 _BARE_COVERED = 0.95
 """Of a phrase without a telling word nothing may be missing: "that's not me" isn't said by "that's not bad"."""
+
+_LIGHT = 0.3
+"""Weight of a word that tells nearly nothing."""
 
 _LONGEST = 60
 """Words of a turn that are looked at: ten seconds hold about thirty."""
@@ -97,16 +100,20 @@ class Phrasebook:
         score = 0.0
         covered = _BARE_COVERED if phrase.bare else _COVERED
         if _cover(phrase, heard, self._weights)[0] >= covered:
-            said = sum(
-                max((self._weights[part] for part in like), default=0.3 if word in STOP_WORDS else 1.0)
+            beside = [
+                _LIGHT
+                if word in STOP_WORDS or word in PARTICLES
+                else max(map(self._weights.__getitem__, like), default=1.0)
                 for word, like in zip(words, heard, strict=False)
-            )
+            ]
             reach = len(phrase.words) + 2
             for start in range(max(1, len(heard) - reach + 1)):
                 cover, used = _cover(phrase, heard[start : start + reach], self._weights)
-                if cover < covered or _denied(phrase, words, start, used):
+                if cover < covered or 2 * len(used) < len(phrase.words) or _denied(phrase, words, start, used):
                     continue
-                share = min(1.0, cover * phrase.weight / said)
+                matched = cover * phrase.weight
+                rest = sum(beside) - sum(beside[start + place] for place in used)
+                share = matched / (matched + rest)
                 score = max(score, cover * (0.4 + 0.6 * share if phrase.bare else 0.7 + 0.3 * share))
         joined = "".join(words)
         if not score and len(joined) >= 6 and len(words) + len(phrase.words) > 2 and _negated(words) == phrase.negated:
@@ -118,7 +125,7 @@ class Phrasebook:
 
 def _weight(word: str, intents_with_it: int, intents: int) -> float:
     """A word that few intents use tells more; "the" tells nearly nothing."""
-    return (1 + math.log(intents / intents_with_it)) * (0.3 if word in STOP_WORDS else 1.0)
+    return (1 + math.log(intents / intents_with_it)) * (_LIGHT if word in STOP_WORDS else 1.0)
 
 
 def _contains(texts: Sequence[tuple[str, ...]], part: str) -> bool:

@@ -13,6 +13,9 @@ from trunkline.brains.slots import Slot, SlotValue
 _CLOSE = 0.07
 """Intents whose scores differ by less are told apart by their order in the script."""
 
+_LITERAL = 0.99
+"""Who says a sample phrase, and nothing else, means that."""
+
 _COURTESY_PENALTY = 0.2
 
 _FREE = ("name", "text")
@@ -102,7 +105,8 @@ class Understanding:
         close = [match for match in matches if weights[match] >= max(weights.values()) - _CLOSE]
         if not close:
             return None, None
-        main = min(close, key=lambda match: among.index(match.intent))
+        literal = [match for match in close if match.clause is None and match.score > _LITERAL]
+        main = min(literal or close, key=lambda match: among.index(match.intent))
         for match in matches:
             reaction = self._script.reaction(sentence.step, match.intent)
             beside = None not in (match.clause, main.clause) and match.clause != main.clause

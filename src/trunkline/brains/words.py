@@ -25,7 +25,7 @@ BARE = PARTICLES | words("what pardon fine good great perfect")
 
 STOP_WORDS = words(
     "i you he she it we they me my your our a an the is am are was be been do does did to of in on at for with from by "
-    "that this there then and or if as will would can could shall should have has had not get got let like"
+    "that this then and or if as will would can could shall should have has had not get got let like"
 )
 NEGATIONS = words("not never without nothing neither nor")
 
