@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.settings import ServiceSettings, Settings, TrunkSettings
+from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
 from trunkline.telephony.asterisk_fetch import SoundsFolder, provide_asterisk, provide_sounds
 from trunkline.telephony.asterisk_program import AsteriskProgram
 from trunkline.telephony.pbx import PrivateAsterisk
@@ -36,9 +36,17 @@ def private_asterisk(asterisk_program: AsteriskProgram, tmp_path: Path) -> Priva
     """`async with private_asterisk(TrunkSettings(...), audiosocket="host:port") as pbx:`; boots in a quarter second."""
 
     def make(
-        trunk: TrunkSettings | None = None, *, audiosocket: str = NOBODY, folder: Path = tmp_path
+        trunk: TrunkSettings | None = None,
+        *,
+        audiosocket: str = NOBODY,
+        folder: Path = tmp_path,
+        asterisk: AsteriskSettings | None = None,
     ) -> PrivateAsterisk:
-        settings = Settings(service=ServiceSettings(data_dir=folder), trunk=trunk or TrunkSettings())
+        settings = Settings(
+            service=ServiceSettings(data_dir=folder),
+            trunk=trunk or TrunkSettings(),
+            asterisk=asterisk or AsteriskSettings(),
+        )
         return PrivateAsterisk(asterisk_program, settings, audiosocket=audiosocket)
 
     return make

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from tests.real.conftest import NOBODY, PrivateAsteriskFactory
 from trunkline.errors import PbxUnavailable
 from trunkline.events import PbxEvent, PbxLost, PbxReady
-from trunkline.settings import ServiceSettings, Settings
+from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
 from trunkline.telephony.asterisk_program import AsteriskProgram
 from trunkline.telephony.pbx import PrivateAsterisk
 from trunkline.telephony.pbx_detached import start_detached, stop_detached
@@ -38,23 +40,65 @@ async def test_it_runs_inside_the_block_and_nowhere_else(private_asterisk: Priva
     assert not psutil.pid_exists(pid)
 
 
+PUBLIC = TrunkSettings(host="127.0.0.1:9", transport="tcp", identify=("198.51.100.0/30",), qualify_seconds=0)
+BEHIND_NAT = AsteriskSettings(
+    address="0.0.0.0", external_address="203.0.113.7", local_nets=("127.0.0.0/8", "10.1.2.3"), rtp_port_last=12000
+)
+
+
+@pytest.mark.parametrize(("trunk", "asterisk"), [(TrunkSettings(), AsteriskSettings()), (PUBLIC, BEHIND_NAT)])
 async def test_it_logs_no_complaint_about_its_own_configuration(
-    private_asterisk: PrivateAsteriskFactory, tmp_path: Path
+    private_asterisk: PrivateAsteriskFactory, tmp_path: Path, trunk: TrunkSettings, asterisk: AsteriskSettings
 ) -> None:
-    async with private_asterisk():
+    async with private_asterisk(trunk, asterisk=asterisk):
         pass
     lines = (tmp_path / "pbx/log/messages.log").read_text().splitlines()
     assert lines
     assert [line for line in lines if " WARNING[" in line or " ERROR[" in line] == []
 
 
-async def test_nothing_is_reachable_from_outside(private_asterisk: PrivateAsteriskFactory) -> None:
-    async with private_asterisk() as pbx:
-        assert "No objects found" in await pbx.command("pjsip show endpoints")
-        assert "0 contexts" in await pbx.command(
-            "dialplan show trunkline-nothing"
-        ) or "no existence" in await pbx.command("dialplan show trunkline-nothing")
-        assert pbx.instance.http_address.startswith("127.")
+async def test_the_trunk_is_set_up_as_rendered(private_asterisk: PrivateAsteriskFactory) -> None:
+    async with private_asterisk(PUBLIC, asterisk=BEHIND_NAT) as pbx:
+        endpoint = await pbx.command("pjsip show endpoint trunk")
+        for line in ("from_domain *: 127.0.0.1$", "timers *: no$", "allow *: \\(ulaw\\|alaw\\)$", "transport *: sip$"):
+            assert re.search(line, endpoint, re.MULTILINE), line
+        assert "Match: 198.51.100.0/30" in endpoint
+        assert "sip:127.0.0.1:9;transport=tcp" in endpoint
+
+
+def _call_from_outside(address: tuple[str, int], number: str) -> str:
+    """First line of what Asterisk answers to an uninvited INVITE."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        caller.settimeout(5)
+        caller.bind(("127.0.0.1", 0))
+        host, port = caller.getsockname()
+        lines = [
+            f"INVITE sip:{number}@{address[0]} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{number};rport",
+            "Max-Forwards: 70",
+            f"From: <sip:anybody@{host}>;tag=1",
+            f"To: <sip:{number}@{address[0]}>",
+            f"Call-ID: {number}",
+            "CSeq: 1 INVITE",
+            f"Contact: <sip:anybody@{host}:{port}>",
+            "Content-Length: 0",
+        ]
+        caller.sendto(("\r\n".join(lines) + "\r\n\r\n").encode(), address)
+        while (answer := caller.recv(65536).decode().split("\r\n")[0]).startswith("SIP/2.0 1"):
+            pass
+        return answer
+
+
+@pytest.mark.parametrize("number", ["media", "s", "+14155550123"])
+async def test_nothing_is_reachable_from_outside(private_asterisk: PrivateAsteriskFactory, number: str) -> None:
+    stranger = TrunkSettings(host="carrier.example", qualify_seconds=0, proxy="127.0.0.1:9")
+    trusted = stranger.model_copy(update={"identify": ("127.0.0.1/32",)})
+    for trunk, refusal in ((stranger, "SIP/2.0 401 Unauthorized"), (trusted, "SIP/2.0 404 Not Found")):
+        async with private_asterisk(trunk) as pbx:
+            address = (pbx.instance.sip_address, pbx.instance.sip_port)
+            assert await asyncio.to_thread(_call_from_outside, address, number) == refusal
+            assert "0 active channels" in await pbx.command("core show channels count")
+            assert pbx.instance.http_address.startswith("127.")
 
 
 async def test_two_instances_live_side_by_side(private_asterisk: PrivateAsteriskFactory, tmp_path: Path) -> None:
@@ -108,7 +152,7 @@ async def test_an_asterisk_that_cannot_start_says_why(asterisk_program: Asterisk
 OWNER = """
 import asyncio, json, sys
 from pathlib import Path
-from trunkline.settings import ServiceSettings, Settings
+from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
 from trunkline.telephony.asterisk_program import AsteriskProgram
 from trunkline.telephony.pbx import PrivateAsterisk
 
