@@ -114,6 +114,8 @@ class StandInCarrier:
         """Prepare what people say, then listen. Raises `SettingsError`, `SpeechUnavailable`, `NotReady`."""
         _check_people(self._scenarios)
         self._people = [Person(scenario, await self._studio.prepare(scenario)) for scenario in self._scenarios]
+        for clip in (clip for person in self._people for clip in person.clips.values()):
+            clip.audible(magnitude_of(self.config.audible_dbfs))  # not for the first time while a call is measured
         if self._out_dir is not None:
             self._out_dir.mkdir(parents=True, exist_ok=True)
         config = self.config

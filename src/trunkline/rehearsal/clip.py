@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from trunkline.audio import FRAME_BYTES, FRAME_SAMPLES, to_samples
@@ -19,6 +19,7 @@ class Clip:
     text: str
     """Words that are said; in brackets what is no words, as `[tone]`."""
     pcm: bytes
+    _spans: dict[int, tuple[int, int] | None] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def ulaw(self) -> tuple[bytes, ...]:
@@ -38,6 +39,11 @@ class Clip:
         Sound 32 dB below the loudest is not counted either: the breath and the room after a word are not the word, and
         a turn gap that began with them would flatter whoever answers.
         """
+        if threshold not in self._spans:
+            self._spans[threshold] = self._measure(threshold)
+        return self._spans[threshold]
+
+    def _measure(self, threshold: int) -> tuple[int, int] | None:
         samples = to_samples(rtp.decode(rtp.encode(self.pcm, "ulaw"), "ulaw"))
         loudest = max(int(samples.max(initial=0)), -int(samples.min(initial=0)))
         return audible_span(samples, max(threshold, round(loudest * BELOW_LOUDEST)))

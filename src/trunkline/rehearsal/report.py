@@ -9,8 +9,8 @@ from pathlib import Path
 
 from trunkline.rehearsal.reception import PacketLog, ReceptionSummary
 
-LATE_MS = 10.0
-"""A measuring side that wakes later than this disturbs what it measures: the call's `clock.late` is set."""
+LATE_MS = 20.0
+"""Waking later than a frame tears the person's speech, and disturbs what is measured: `clock.late` is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ClockReport:
     """How punctual the measuring side was."""
 
     late: bool
-    """Some wake-up was more than 10 ms late, or frames had to be shifted: don't trust this call's figures."""
+    """Some wake-up was more than a frame late, or frames had to be shifted: don't trust this call's figures."""
     frames: int
     sending_p99_ms: float
     sending_max_ms: float
