@@ -115,7 +115,7 @@ async def test_a_dial_whose_answer_is_lost_rings_nowhere(
         call_id = CallId(str(uuid.uuid4()))
         await ari.dial(call_id, NUMBER, caller_id=None, ring_timeout=60)
         assert await next_of(events) == FarEndRinging(call_id)
-        assert await next_of(events) == FarEndGone(call_id)
+        assert await next_of(events) == FarEndGone(call_id, q850_cause=16)
         await peer.request("CANCEL")
         assert events.empty()
     peer.close()

@@ -142,10 +142,9 @@ class AriPbx:
                 raise PbxUnavailable(f"Asterisk can't be reached: {error}.") from error
             return
         except httpx.HTTPError as error:
-            # It may have got the request: whatever came of it is ended, and the call is over for us.
+            # It may have got the request: a channel that came of it is ended, which is told like any other end.
             log.warning("call %s: no answer to the order to dial (%s)", call_id, type(error).__name__)
-            await self._delete(call_id)
-            if self._calls.pop(call_id, None) is not None:
+            if not await self._delete(call_id) and self._calls.pop(call_id, None) is not None:
                 self._tell(FarEndGone(call_id))
             return
         # A call that already ended was told as an event; there is nothing to add.
@@ -165,12 +164,15 @@ class AriPbx:
             await asyncio.wait([dialling])
         await self._delete(call_id)
 
-    async def _delete(self, call_id: str) -> None:
+    async def _delete(self, call_id: str) -> bool:
+        """Whether there was such a channel; its end will be told by an event."""
         try:
-            await self._http.delete(f"/channels/{call_id}")  # 404: it is gone already
+            response = await self._http.delete(f"/channels/{call_id}")
         except httpx.HTTPError as error:
             # If Asterisk is gone, so is the channel; if it hangs, the websocket notices.
             log.warning("call %s: no answer to the order to hang up (%s)", call_id, type(error).__name__)
+            return False
+        return response.status_code == httpx.codes.NO_CONTENT
 
     # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────
 
