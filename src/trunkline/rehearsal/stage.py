@@ -39,6 +39,8 @@ class Stage:
     service: int
     folder: Path
     carrier: Program
+    http: httpx.AsyncClient
+    """Connected to the service."""
 
 
 class Program:
@@ -141,7 +143,9 @@ async def stage(
         tell("Starting Asterisk, the speech engines and the service")
         service = await Program.start(folder, "service", "serve", "--port", "0", "--announce")
         ready = await service.line(lambda line: "service" in line, START_SECONDS)
-        yield Stage(ready["service"], ready["asterisk"], service.pid, folder, phone)
+        async with httpx.AsyncClient(base_url=ready["service"], trust_env=False, timeout=10) as http:
+            await http.get("/health")
+            yield Stage(ready["service"], ready["asterisk"], service.pid, folder, phone, http)
     finally:
         if service is not None:
             await service.stop()
@@ -159,8 +163,7 @@ def _write_settings(
 
 async def place_call(stage: Stage, number: str, **body: object) -> str:
     """`POST /call`; returns the call's id. Raises `NotReady` with the service's own words."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
-        answer = await http.post(f"{stage.url}/call", json={"phoneNumber": number, **body})
+    answer = await stage.http.post("/call", json={"phoneNumber": number, **body})
     if answer.is_error:
         raise NotReady(f"The service refused the call: {answer.json()['error']['message']}")
     return str(answer.json()["sessionId"])
@@ -168,10 +171,7 @@ async def place_call(stage: Stage, number: str, **body: object) -> str:
 
 async def follow(stage: Stage, call_id: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     """Live events of a call (kind, data), from its beginning to its end."""
-    async with (
-        httpx.AsyncClient(trust_env=False, timeout=None) as http,
-        http.stream("GET", f"{stage.url}/calls/{call_id}/events") as answer,
-    ):
+    async with stage.http.stream("GET", f"/calls/{call_id}/events", timeout=None) as answer:
         kind = ""
         async for line in answer.aiter_lines():
             if line.startswith("event: "):
@@ -182,8 +182,7 @@ async def follow(stage: Stage, call_id: str) -> AsyncIterator[tuple[str, dict[st
 
 async def finished_call(stage: Stage, call_id: str) -> dict[str, Any]:
     """`GET /calls/{id}`."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
-        answer = await http.get(f"{stage.url}/calls/{call_id}")
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+    answer = await stage.http.get(f"/calls/{call_id}")
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found

@@ -1,0 +1,40 @@
+"""CPU time of processes, from the kernel's own counters."""
+
+from __future__ import annotations
+
+import psutil
+
+
+class CpuMeter:
+    """Seconds of CPU that a process has used since the meter was made; `children` are counted apart."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._before = self._own()
+        self._children_before = self._of_children()
+
+    @property
+    def own(self) -> float:
+        """Seconds of the process itself, all threads."""
+        return self._own() - self._before
+
+    @property
+    def children(self) -> float:
+        """Seconds of the processes it started that are still alive (speech workers), Asterisk and its warden aside."""
+        return self._of_children() - self._children_before
+
+    def _own(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
+
+    def _of_children(self) -> float:
+        total = 0.0
+        for child in self._process.children(recursive=True):
+            try:
+                if "asterisk" in child.name() or any("pbx_warden" in part for part in child.cmdline()):
+                    continue
+                times = child.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            total += times.user + times.system
+        return float(total)
