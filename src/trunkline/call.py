@@ -107,12 +107,16 @@ class OutboundCall:
                 _settle(self._gone, event)
 
     def pbx_lost(self, event: PbxLost) -> None:
-        """Asterisk is gone and the channel with it."""
+        """Asterisk is gone and the channel with it; one that only hangs would keep the leg open for ever."""
         _settle(self._gone, event)
+        self._close_leg()
 
     def hang_up(self, by: HangUpBy) -> None:
         """End the call, whatever it is doing."""
         _settle(self._end_asked, by)
+        self._close_leg()
+
+    def _close_leg(self) -> None:
         if self._leg.done() and not self._leg.exception():
             self._leg.result().close()
 
