@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import audioop
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvloop
 from numpy.typing import NDArray
 
 from trunkline.audio import FRAME_BYTES, SAMPLE_BYTES, SAMPLE_RATE, from_float
@@ -57,3 +59,12 @@ def speak() -> Speak:
 def whisper_folder() -> Path:
     """The verified model from the user's cache: `make parts` puts it there, tests fetch nothing."""
     return whisper_model(SpeechSettings(offline=True))
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The product runs on uvloop, the command line on asyncio's own loop: processes are watched differently there."""
+    if item.path.name == "test_worker_pool.py":
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}

@@ -92,6 +92,22 @@ WHISPER_BASE: Final = PublishedModel(
 )
 """OpenAI's Whisper base (MIT), as Systran converted it for ctranslate2."""
 
+SMART_TURN: Final = PublishedModel(
+    name="smart-turn-v3.2",
+    files=(
+        ModelFile(
+            "smart-turn-v3.2-cpu.onnx", 8_679_182, "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
+        ),
+        ModelFile("LICENSE", 1_301, "e31a733ecb79cbffafd5474e964e5eca15e0a0876a42b1d7253b51b198eb61aa"),
+    ),
+    wheels=(Wheel("pipecat-ai==1.14.0", "0352f504b44e78bdf524e45af4bc759601c835b9b7dc195efe5e03384b974a44"),),
+    parts={
+        "smart-turn-v3.2-cpu.onnx": ("pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx",),
+        "LICENSE": ("pipecat_ai-1.14.0.dist-info/licenses/LICENSE",),
+    },
+)
+"""Daily's Smart Turn v3.2 (BSD-2-Clause): says whether a speaker is done."""
+
 
 def default_models_dir() -> Path:
     """Below the user's cache folder."""

@@ -81,12 +81,13 @@ class Recogniser:
         return encoded
 
     def _decode(self, encoded: ctranslate2.StorageView, prompt: list[int], limit: int) -> Hypothesis:
+        # ctranslate2 generates at most min(max_length / 2, max_length - prompt) tokens: this makes it `limit`
         (result,) = self._model.generate(
             encoded,
             [prompt],
             beam_size=_BEAMS,
             no_repeat_ngram_size=_NO_REPEAT,
-            max_length=len(prompt) + limit,
+            max_length=limit + max(limit, len(prompt)),
             return_scores=True,
             return_no_speech_prob=True,
         )
