@@ -149,6 +149,7 @@ async def test_sigterm_ends_a_call_in_order(scenario: Path) -> None:
     [
         (["nowhere.yaml"], "one of: appointment"),
         (["person.yaml", "--listen", "somewhere"], "--listen 'somewhere' is no address."),
+        (["person.yaml", "--listen", "0.0.0.0:5060"], "name the address under which callers reach this machine"),
         (["person.yaml", "--carrier", "none.yaml"], "can't be read"),
         (["person.yaml", "--call", "--service", "http://127.0.0.1:9"], "can't be reached"),
     ],

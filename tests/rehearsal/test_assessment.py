@@ -49,6 +49,7 @@ async def report(*heard: Speech, lines: tuple[Line, ...] = (), problems: tuple[s
         keys_heard="",
         received=Reception().summary(),
         stray_datagrams=0,
+        unsent_packets=0,
         clock=ClockReport(
             late=False,
             frames=0,

@@ -12,8 +12,9 @@ import pytest
 
 from tests.rehearsal.sip_caller import CALLER_ID, HOST, NUMBER, SipCaller, Wording, new_branch
 from tests.rehearsal.talking_caller import GREETING, REPLY, talking_caller
-from trunkline.audio import to_samples
+from trunkline.audio import seconds_of, to_samples
 from trunkline.errors import NotReady
+from trunkline.ports import SpeechToText, Transcript
 from trunkline.rehearsal import rtp
 from trunkline.rehearsal.carrier import NO_ACK, StandInCarrier
 from trunkline.rehearsal.clip import Clip
@@ -48,9 +49,27 @@ SAY = {"wav": "line.wav", "text": "hello"}
 WAIT = {"wait_for_agent": {"silence_ms": 250, "timeout_ms": 4000}}
 
 
-def carrier_of(*people: Scenario, out_dir: Path | None = None, **config: object) -> StandInCarrier:
+def carrier_of(
+    *people: Scenario, out_dir: Path | None = None, ears: SpeechToText | None = None, **config: object
+) -> StandInCarrier:
     settings = CarrierConfig.model_validate({"calls_per_second": None} | config)
-    return StandInCarrier(settings, people, out_dir=out_dir)
+    return StandInCarrier(settings, people, out_dir=out_dir, recogniser=ears)
+
+
+class Ears:
+    """Understands each stretch of audio as the next of the given texts."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = iter(texts)
+        self.heard: list[float] = []
+
+    async def warm_up(self) -> None: ...
+
+    async def transcribe(self, audio: bytes, *, language: str = "en", hint: str = "") -> Transcript:
+        self.heard.append(seconds_of(audio))
+        return Transcript(next(self._texts), 1.0)
+
+    async def close(self) -> None: ...
 
 
 async def test_a_conversation_is_measured_as_the_other_end_measures_it(person: Any, tmp_path: Path) -> None:
@@ -134,6 +153,35 @@ async def test_a_person_interrupts_and_the_stop_is_timed(person: Any) -> None:
     assert turn.stop_ms == pytest.approx((stopped - began) * 1000, abs=20)
     assert turn.gap_ms is not None
     assert turn.gap_ms > 0
+
+
+async def test_a_person_waits_for_words(person: Any) -> None:
+    ears = Ears("Hello.", "Which day, please?")
+    wait = {"wait_for_words": {"words": "which day", "silence_ms": 250, "timeout_ms": 4000}}
+    async with carrier_of(person(wait, SAY, WAIT, "hang_up"), ears=ears) as carrier:
+        async with talking_caller(carrier) as caller:
+            await caller.connect()
+            await caller.say(GREETING)
+            await caller.until(lambda: len(ears.heard) == 1)
+            await caller.say(REPLY)
+            await caller.heard()
+            await caller.say(REPLY)
+            await caller.bye_received()
+        report = await carrier.next_report(5)
+    assert report.problems == ()
+    assert len(report.gaps_ms) == 1
+    assert ears.heard[1] >= 0.3
+
+
+async def test_words_that_never_come_are_told_with_what_was_said(person: Any) -> None:
+    wait = {"wait_for_words": {"words": "which day", "silence_ms": 250, "timeout_ms": 1000}}
+    async with carrier_of(person(wait), ears=Ears("Hello.")) as carrier:
+        async with talking_caller(carrier) as caller:
+            await caller.connect()
+            await caller.say(GREETING)
+            await caller.bye_received()
+        report = await carrier.next_report(5)
+    assert report.problems == ("Step 1 (wait_for_words): the agent did not say 'which day'. It said: Hello.",)
 
 
 async def test_keys_go_both_ways(person: Any) -> None:

@@ -38,6 +38,8 @@ def test_the_password_does_not_show() -> None:
         ("acl: [here]", "acl.0"),
         ("caller_ids: ['123']", "is not an E.164 number"),
         ("calls_per_second: 0", "calls_per_second"),
+        ("listen_host: 0.0.0.0", "listen_host: name the address"),
+        ("listen_host: localhost", "'localhost' is not an IPv4 address"),
         ("a: [", "not valid YAML"),
         ("", "holds no settings"),
     ],

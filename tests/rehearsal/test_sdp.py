@@ -41,7 +41,16 @@ def test_only_the_first_audio_stream_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\xff", b"m=audio x RTP/AVP 0", b"m=audio 4000 RTP/AVP 0", offer(0), b"c=IN IP4"]
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"m=audio x RTP/AVP 0",
+        b"m=audio 4000 RTP/AVP 0",
+        offer(0),
+        b"c=IN IP4",
+        offer(host="a.example.com"),
+    ],
 )
 def test_what_offers_no_audio_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):

@@ -86,6 +86,7 @@ def test_an_answer_carries_its_description_and_length() -> None:
         INVITE.replace(b"Content-Length: ", b"Content-Length: 9"),
         INVITE.replace(b"Content-Length: ", b"Content-Length: -"),
         INVITE.replace(b";rport", b";self=1"),
+        INVITE.replace(b":5080;rport", b":99999"),
         INVITE.replace(b"SIP/2.0\r\n", b"SIP/7.0\r\n", 1),
     ],
 )

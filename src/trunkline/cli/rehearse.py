@@ -12,7 +12,7 @@ from rich.table import Table
 
 from trunkline.cli.shared import load_settings
 from trunkline.errors import SettingsError
-from trunkline.rehearsal.config import CarrierConfig, load_config
+from trunkline.rehearsal.config import CarrierConfig, load_config, make_config
 from trunkline.rehearsal.progress import (
     AgentSpoke,
     CallOver,
@@ -84,7 +84,7 @@ def _carrier(file: Path | None, listen: str, **given: str | None) -> CarrierConf
         raise SettingsError(f"--listen {listen!r} is no address.", remedy="Write it as 127.0.0.1:5060.")
     config = load_config(file) if file is not None else CarrierConfig()
     content = config.model_dump() | {key: value for key, value in given.items() if value is not None}
-    return CarrierConfig.model_validate(content | {"listen_host": address, "listen_port": int(port)})
+    return make_config(content | {"listen_host": address, "listen_port": int(port)}, "the command line")
 
 
 def _print_json(event: Progress) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 
 from trunkline.errors import SettingsError
 from trunkline.rehearsal.sip_transaction import SipTimers
@@ -27,7 +28,7 @@ class CarrierConfig(Section):
     """A trunk as the carrier sees it. The defaults let a well-configured caller through, one call per second."""
 
     listen_host: str = "127.0.0.1"
-    """Address of SIP and RTP."""
+    """IPv4 address of SIP and RTP, as callers reach it."""
     listen_port: int = Field(0, ge=0, le=65535)
     """UDP port of SIP; 0 takes a free one."""
     host: str = "rehearsal.pstn.example.com"
@@ -61,6 +62,18 @@ class CarrierConfig(Section):
     audible_dbfs: float = Field(-40.0, ge=-70, le=-10)
     """Peak level from which sound counts as audible."""
 
+    @field_validator("listen_host")
+    @classmethod
+    def _one_address(cls, host: str) -> str:
+        try:
+            address = IPv4Address(host)
+        except ValueError:
+            raise ValueError(f"{host!r} is not an IPv4 address") from None
+        if address.is_unspecified:
+            # It is written into Record-Route and the session description, where it would lead nowhere.
+            raise ValueError("name the address under which callers reach this machine, not 0.0.0.0")
+        return host
+
     @property
     def timers(self) -> SipTimers:
         return SipTimers(t1=self.t1, t2=max(self.t1, min(4.0, self.t1 * 8)), t4=min(5.0, self.t1 * 10))
@@ -82,12 +95,17 @@ def load_config(file: Path) -> CarrierConfig:
         raise SettingsError(
             f"The carrier file {file} holds no settings.", remedy="Write lines such as `username: trunk`."
         )
+    return make_config(content, str(file))
+
+
+def make_config(content: Mapping[str, object], source: str) -> CarrierConfig:
+    """A carrier from what `source` says. Raises `SettingsError` naming source, key and remedy."""
     try:
         return CarrierConfig.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SettingsError(
-            f"{file}: {key}: {first['msg'].removeprefix('Value error, ')}.",
+            f"{source}: {key}: {first['msg'].removeprefix('Value error, ')}.",
             remedy=f"Settings of a carrier are: {', '.join(CarrierConfig.model_fields)}.",
         ) from None

@@ -75,6 +75,8 @@ class MediaLine:
         """(time, payload) of every tick; `None` while a key was sent."""
         self.stray = 0
         """Datagrams that were no RTP audio or keys of this call."""
+        self.unsent = 0
+        """Packets the kernel did not take."""
         self.on_agent_speech: Callable[[float], None] = lambda began: None
         self.on_key: Callable[[str], None] = lambda digit: None
         self.on_tick: Callable[[float], None] = lambda now: None
@@ -139,8 +141,10 @@ class MediaLine:
     def tick(self, now: float, late: float) -> None:
         self.lateness.woke(now, late)
         packet, payload = self._next_packet(now)
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+        try:
             self._socket.sendto(packet, self.remote)
+        except OSError:  # a full buffer, an ICMP error for an earlier packet, no way there
+            self.unsent += 1
         self.sent.append((now, payload))
         self.agent.settle(now)
         self.on_tick(now)

@@ -222,6 +222,7 @@ class RehearsedCall:
             keys_heard=self._keys_heard,
             received=self.line.reception.summary(),
             stray_datagrams=self.line.stray,
+            unsent_packets=self.line.unsent,
             clock=clock_report(self.line.lateness, self._exchange.clock.shifted - self._shifted_before),
             sip=sip_lines(trace, self.sip.call_id, moments.invited),
             recording=f"{self.stem}.wav" if recorded else None,

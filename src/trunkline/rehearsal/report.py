@@ -97,6 +97,9 @@ class CallReport:
     keys_heard: str
     received: ReceptionSummary
     stray_datagrams: int
+    """What came to the call's port and was neither audio in the agreed codec nor keys."""
+    unsent_packets: int
+    """Packets to the agent that the kernel did not take."""
     clock: ClockReport
     sip: tuple[SipLine, ...]
     recording: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from trunkline.errors import ProtocolError
 
@@ -29,7 +30,7 @@ class AudioOffer:
 
 
 def parse(body: bytes) -> AudioOffer:
-    """The first audio stream of a description. Raises `ProtocolError` when there is none."""
+    """The first audio stream of a description. Raises `ProtocolError` when there is none at an IPv4 address."""
     host, port, formats, profile = "", 0, list[int](), ""
     names = dict(STATIC_NAMES)
     direction, in_audio = "sendrecv", False
@@ -44,7 +45,7 @@ def parse(body: bytes) -> AudioOffer:
                 if in_audio:
                     port, formats = int(port_text.partition("/")[0]), [int(number) for number in types]
             elif kind == "c" and (in_audio or not formats):
-                host = value.split()[2].partition("/")[0]
+                host = str(IPv4Address(value.split()[2].partition("/")[0]))
             elif kind == "a" and (match := re.fullmatch(r"rtpmap:(\d+) +([\w.-]+/\d+)(?:/1)?", value)):
                 names[int(match[1])] = match[2]
             elif kind == "a" and value in {"sendrecv", "sendonly", "recvonly", "inactive"}:

@@ -68,6 +68,8 @@ def parse(datagram: bytes, source: PeerAddress) -> Incoming | Answer | None:
     try:
         message = Message.parse(_FOLD.sub(b" ", content))
         via = message.via[0]
+        if not 0 < (via.port or 5060) < 65536:
+            raise ValueError(f"port {via.port} in Via")
         cseq = message.cseq
         branch = f"{via.parameters.get('branch') or ''}|{via.host}:{via.port or 5060}"
         if isinstance(message, Response):

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from trunkline.rehearsal import rtp, sdp
+from trunkline.rehearsal.clip import Clip
+from trunkline.rehearsal.media_line import MediaLine
+from trunkline.rehearsal.rtp import RtpSender
+from trunkline.rehearsal.studio import tone
+
+WORD = Clip("word", bytes(2 * 800) + tone((500.0,), 0.2, dbfs=-12) + bytes(2 * 480))
+"""100 ms of silence, 200 ms of a tone, 60 ms of silence."""
+
+
+@pytest.fixture
+def peer() -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.settimeout(5)
+    return sock
+
+
+@pytest.fixture
+async def line(peer: socket.socket) -> AsyncGenerator[MediaLine, None]:
+    offer = sdp.AudioOffer("127.0.0.1", peer.getsockname()[1], ("ulaw",), 101)
+    line = MediaLine("127.0.0.1", codec="ulaw", offer=offer, threshold=328)
+    yield line
+    line.close()
+    peer.close()
+
+
+def sent_by(line: MediaLine, peer: socket.socket, ticks: int) -> list[rtp.RtpPacket]:
+    """What goes out at so many ticks, 20 ms apart, from time 10 on."""
+    packets = []
+    for number in range(ticks):
+        line.tick(10 + number * 0.02, 0.0)
+        packet = rtp.parse(peer.recv(2048))
+        assert packet is not None
+        packets.append(packet)
+    return packets
+
+
+async def received(line: MediaLine, packets: int) -> None:
+    async with asyncio.timeout(5):
+        while len(line.reception.log.arrival) < packets:
+            await asyncio.sleep(0)
+
+
+async def test_the_port_is_even_and_silence_is_sent_when_there_is_nothing_to_say(
+    line: MediaLine, peer: socket.socket
+) -> None:
+    assert line.port % 2 == 0
+    packets = sent_by(line, peer, 3)
+    assert {packet.payload for packet in packets} == {rtp.ULAW_SILENCE}
+    assert [packet.marker for packet in packets] == [True, False, False]
+
+
+async def test_an_utterance_is_timed_by_its_audible_part(line: MediaLine, peer: socket.socket) -> None:
+    utterance = line.play(WORD)
+    packets = sent_by(line, peer, 19)
+    assert b"".join(packet.payload for packet in packets[:18]) == b"".join(WORD.ulaw)
+    assert utterance.began == pytest.approx(10.1, abs=0.001)
+    assert utterance.ended == pytest.approx(10.3, abs=0.001)
+    assert utterance.done.done()
+
+
+async def test_a_silent_start_is_left_out_when_it_must_come_at_once(line: MediaLine, peer: socket.socket) -> None:
+    utterance = line.play(WORD, at_once=True)
+    sent_by(line, peer, 14)
+    assert utterance.began == pytest.approx(10.0, abs=0.021)
+    assert utterance.done.done()
+
+
+async def test_utterances_follow_each_other_and_can_be_dropped(line: MediaLine, peer: socket.socket) -> None:
+    first, second = line.play(WORD), line.play(WORD)
+    sent_by(line, peer, 20)
+    assert (first.done.done(), second.done.done()) == (True, False)
+    line.hush()
+    assert second.done.done()
+    assert second.speech is None
+    assert sent_by(line, peer, 1)[0].payload == rtp.ULAW_SILENCE
+
+
+async def test_audio_waits_while_keys_are_pressed(line: MediaLine, peer: socket.socket) -> None:
+    line.play(WORD)
+    line.press("5")
+    packets = sent_by(line, peer, 12)
+    assert [packet.payload_type for packet in packets] == [101] * 8 + [0] * 4
+    assert packets[-1].payload == WORD.ulaw[0]
+
+
+async def test_without_telephone_event_no_key_is_sent(line: MediaLine, peer: socket.socket) -> None:
+    line.key_payload = None
+    line.press("5")
+    assert not line.pressing
+    assert sent_by(line, peer, 1)[0].payload_type == 0
+
+
+async def test_arrival_is_the_kernels_however_late_it_is_read(line: MediaLine, peer: socket.socket) -> None:
+    stream = RtpSender(0, 1, 1, 1)
+    before = time.monotonic()
+    peer.sendto(stream.audio(b"\xff" * 160), ("127.0.0.1", line.port))
+    after = time.monotonic()
+    while time.monotonic() < after + 0.05:  # the event loop is kept busy, as a slow neighbour would
+        pass
+    await received(line, 1)
+    assert before - 0.002 <= line.reception.log.arrival[0] <= after + 0.002
+    assert line.lateness.reading[0] >= 0.045
+
+
+async def test_speech_is_told_and_what_came_in_can_be_read_back(line: MediaLine, peer: socket.socket) -> None:
+    told: list[float] = []
+    line.on_agent_speech = told.append
+    stream = RtpSender(0, 1, 1, 1)
+    for payload in WORD.ulaw:
+        peer.sendto(stream.audio(payload), ("127.0.0.1", line.port))
+    await received(line, len(WORD.ulaw))
+    assert len(told) == 1
+    assert line.heard(0.0) == rtp.decode(b"".join(WORD.ulaw), "ulaw")
+    assert line.heard(time.monotonic() + 1) == b""
+
+
+async def test_what_the_kernel_does_not_take_is_counted(line: MediaLine) -> None:
+    line.remote = ("127.0.0.1", 0)
+    line.tick(10.0, 0.0)
+    assert line.unsent == 1
