@@ -18,7 +18,12 @@ from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
 from trunkline.errors import NotReady
 from trunkline.settings import Settings
-from trunkline.speech import make_speech_to_text, make_text_to_speech, make_voice_detector
+from trunkline.speech import (
+    make_speech_to_text,
+    make_text_to_speech,
+    make_turn_end_detector,
+    make_voice_detector,
+)
 from trunkline.store import open_shelf, open_store
 from trunkline.switchboard import Agent, Switchboard
 from trunkline.telephony.ari import AriPbx
@@ -98,8 +103,10 @@ async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingC
     house.push_async_callback(ears.close)
     voice = make_text_to_speech(settings.speech)
     house.push_async_callback(voice.close)
-    await asyncio.gather(ears.warm_up(), voice.warm_up())
-    return Senses(detector, ears, voice)
+    turn_end = make_turn_end_detector(settings.speech)
+    house.push_async_callback(turn_end.close)
+    await asyncio.gather(ears.warm_up(), voice.warm_up(), turn_end.warm_up())
+    return Senses(detector, ears, voice, turn_end)
 
 
 def bind(host: str, port: int) -> socket.socket:

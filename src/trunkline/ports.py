@@ -135,6 +135,21 @@ class TextToSpeech(Protocol):
     async def close(self) -> None: ...
 
 
+class TurnEndDetector(Protocol):
+    """Hears whether somebody has finished or only pauses."""
+
+    async def warm_up(self) -> None:
+        """Load whatever the first answer would otherwise wait for."""
+
+    async def finished(self, audio: bytes) -> float:
+        """Probability, 0 to 1, that the person is done: `audio` is their turn so far, up to the pause and into it.
+
+        Raises `SpeechUnavailable`. Never blocks the event loop; cancelling gives the worker back as soon as it can be.
+        """
+
+    async def close(self) -> None: ...
+
+
 # ── brains ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -23,6 +23,20 @@ TURNS_OF_THE_LOOP = 12
 """How often other tasks get to run between two ticks: what is ready is done before the next frame, as in life."""
 
 
+class FakeTurnEndDetector:
+    """Hears the same in every pause."""
+
+    def __init__(self, probability: float) -> None:
+        self._probability = probability
+
+    async def warm_up(self) -> None: ...
+
+    async def finished(self, audio: bytes) -> float:
+        return self._probability
+
+    async def close(self) -> None: ...
+
+
 class Mind:
     """A brain that greets, then gives the answers it was made with, one list of actions a turn."""
 
@@ -72,6 +86,7 @@ class Booth:
         *texts: str,
         listening: ListeningSettings | None = None,
         agent: AgentSettings | None = None,
+        sound: float | None = None,
     ) -> None:
         self.call_id = CALL
         self.mind = mind
@@ -90,7 +105,9 @@ class Booth:
             CALL,
             settings,
             mind,
-            Senses(FakeVoiceDetector(), self.ears, self.voice),
+            Senses(
+                FakeVoiceDetector(), self.ears, self.voice, FakeTurnEndDetector(sound) if sound is not None else None
+            ),
             publish=self.updates.append,
             clock=lambda: self.now,
         )

@@ -70,7 +70,7 @@ async def test_a_turn_is_answered_and_its_times_add_up() -> None:
 
 
 async def test_words_are_ready_when_the_turn_is_declared_over() -> None:
-    booth = Booth(Mind("Hello.", [Say("Good.")]), "Yes.")
+    booth = Booth(Mind("Hello.", [Say("Good.")]), "purple elephants")
     await booth.pick_up()
     await booth.until_quiet()
     await booth.say(0.6)
@@ -215,7 +215,7 @@ async def test_going_on_at_length_is_an_interruption_whatever_is_said() -> None:
 
 
 async def test_an_answer_is_begun_in_the_pause_and_heard_when_the_turn_is_over() -> None:
-    booth = Booth(Mind("Hello.", [Say("Good."), Say("And more.")], forkable=True), "Yes.")
+    booth = Booth(Mind("Hello.", [Say("Good."), Say("And more.")], forkable=True), "purple elephants")
     await booth.pick_up()
     await booth.until_quiet()
     await booth.say(0.6)
@@ -250,7 +250,7 @@ async def test_a_person_who_goes_on_before_they_heard_anything_said_one_turn() -
     await booth.until_quiet()
     booth.voice.hold()
     await booth.say(0.6)
-    await booth.wait(0.8)
+    await booth.wait(1.7)
     await booth.say(1.0)
     booth.voice.release()
     await booth.until(lambda: any(turn.text == "Good." for turn in booth.turns))
@@ -267,7 +267,7 @@ async def test_a_slow_answer_is_bridged_never_dead_air() -> None:
     ended = await booth.say(0.6)
     await booth.until(lambda: booth.agent_speaks)
     agent = AgentSettings()
-    assert booth.now - ended <= agent.filler_after_seconds + agent.listening.end_silence_seconds + 0.1
+    assert booth.now - ended <= agent.filler_after_seconds + 0.1
     await booth.until(lambda: agent.hold_on in [u.text for u in booth.updates if isinstance(u, SentenceStarted)], 10)
     booth.ears.release()
     await booth.until(lambda: len(booth.turns) == 3)
@@ -300,6 +300,29 @@ async def test_an_answer_that_never_comes_is_given_up() -> None:
     ending = await booth.until_over()
     assert ending.by is HangUpBy.SYSTEM
     assert booth.turns[-1].text == AgentSettings().sorry
+
+
+@pytest.mark.parametrize(
+    ("words", "sound", "least", "most"),
+    [
+        ("Yes, please.", 0.9, 0.15, 0.3),
+        ("Yes, please.", 0.1, 0.45, 0.6),
+        ("purple elephants", 0.9, 0.45, 0.6),
+        ("purple elephants", 0.1, 0.75, 0.9),
+        ("I would like to", 0.9, 1.5, 1.8),
+        ("My number is four one five", 0.9, 1.1, 1.4),
+    ],
+)
+async def test_the_silence_that_ends_a_turn_depends_on_words_and_sound(
+    words: str, sound: float, least: float, most: float
+) -> None:
+    booth = Booth(Mind("Hello.", [Say("Good.")]), words, sound=sound)
+    await booth.pick_up()
+    await booth.until_quiet()
+    ended = await booth.say(0.8)
+    await booth.until(lambda: bool(booth.mind.turns))
+    assert least <= booth.now - ended <= most
+    await hung_up(booth)
 
 
 async def test_our_own_echo_does_not_interrupt_us() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from trunkline.audio import SILENCE, bytes_of
 from trunkline.conversation.answering import Answering
+from trunkline.conversation.completeness import what_was_asked
 from trunkline.conversation.listening import Guess, Keyed, Listening, Silent
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
@@ -34,6 +35,7 @@ from trunkline.ports import (
     Recorder,
     SpeechToText,
     TextToSpeech,
+    TurnEndDetector,
     VoiceDetector,
     Watcher,
 )
@@ -52,6 +54,8 @@ class Senses:
     voice_detector: VoiceDetector
     speech_to_text: SpeechToText
     text_to_speech: TextToSpeech
+    turn_end: TurnEndDetector | None = None
+    """Without one, words and silence alone tell when a turn is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class Conversation:
             agent,
             senses.voice_detector.open(),
             senses.speech_to_text,
-            self._clock,
+            senses.turn_end,
+            clock=self._clock,
             speaking=lambda speaking: publish(SpeechHeard(call_id, speaking)),
             draft=self._draft,
         )
@@ -247,7 +252,7 @@ class Conversation:
         if guess.answer is None:
             guess.answer = self._answering.begin(self._reply(guess, self._mind))
         answer, before = guess.answer, self._mind
-        bridge = asyncio.create_task(self._answering.bridge(answer, guess.utterance.over_at))
+        bridge = asyncio.create_task(self._answering.bridge(answer, guess.utterance.speech_ended))
         try:
             heard_out = await self._hold_floor(answer, self._deliver(guess, answer), guess, bridge)
         finally:
@@ -328,6 +333,7 @@ class Conversation:
                 answer.cut_off = True
                 self._cut_words = answer.heard
             self._listening.agents_turn_ends()
+            self._listening.asked = what_was_asked(answer.text)
             await _over(delivering, interruption)
             await self._answering.drop(answer)
             self._log.agent(answer, guess)

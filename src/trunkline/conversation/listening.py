@@ -6,15 +6,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from trunkline.conversation.answering import drop
 from trunkline.conversation.back_channel import is_back_channel
+from trunkline.conversation.completeness import Asked
 from trunkline.conversation.ear import Ear, Utterance
+from trunkline.conversation.end_of_turn import EndOfTurn
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer
 from trunkline.conversation.turns import Verdict
-from trunkline.ports import BrainSession, SpeechToText, Transcript, VoiceStream
+from trunkline.ports import BrainSession, SpeechToText, Transcript, TurnEndDetector, VoiceStream
 from trunkline.settings import AgentSettings
+
+T = TypeVar("T")
 
 LEAST_SPEECH = 0.1
 """Seconds of speech below which nobody needs to transcribe: a click."""
@@ -30,6 +35,8 @@ class Guess:
 
     utterance: Utterance
     words: asyncio.Task[Transcript]
+    finished: asyncio.Task[float] | None = None
+    """Whether it sounds finished, 0 to 1."""
     known_at: float | None = None
     """When the words were known."""
     answer: Answer | None = None
@@ -39,6 +46,8 @@ class Guess:
     def drop(self) -> None:
         """It was wrong."""
         drop(self.words)
+        if self.finished is not None:
+            drop(self.finished)
         if self.answer is not None and self.answer.thinking is not None:
             drop(self.answer.thinking)
 
@@ -63,16 +72,24 @@ class Listening:
         agent: AgentSettings,
         voice: VoiceStream,
         speech_to_text: SpeechToText,
-        clock: MediaClock,
+        turn_end: TurnEndDetector | None,
         *,
+        clock: MediaClock,
         speaking: Callable[[bool], None],
         draft: Callable[[Guess], None],
     ) -> None:
         self.ear = Ear(agent.listening, voice, self._on_verdict)
         self.interrupted = asyncio.Event()
         """Speech or a key in the agent's turn, not yet judged."""
+        self.asked = Asked.UNKNOWN
+        """What the agent asked for."""
         self._agent = agent
         self._speech_to_text = speech_to_text
+        self._turn_end = turn_end
+        manners = agent.listening
+        self._end_of_turn = EndOfTurn(
+            undecided_seconds=manners.end_silence_seconds, longest_seconds=manners.longest_silence_seconds
+        )
         self._clock = clock
         self._speaking = speaking
         self._draft = draft
@@ -97,6 +114,7 @@ class Listening:
             case Verdict.SPEECH_PAUSED if utterance is not None:
                 # Most pauses are the end: the words shall be there when that is certain.
                 self._guess = self._begin(utterance)
+                self._judge(self._guess)
             case Verdict.SPEECH_RESUMED:
                 self._forget_guess()
             case Verdict.TURN_ENDED | Verdict.TURN_CUT if utterance is not None:
@@ -186,12 +204,23 @@ class Listening:
     def _begin(self, utterance: Utterance) -> Guess:
         guess = Guess(utterance, asyncio.create_task(self._transcribe(utterance)))
         guess.words.add_done_callback(lambda _: self._words_known(guess))
+        if self._turn_end is not None:
+            guess.finished = asyncio.create_task(self._turn_end.finished(bytes(utterance.audio)))
+            guess.finished.add_done_callback(lambda _: self._judge(guess))
         self._draft(guess)
         return guess
 
     def _words_known(self, guess: Guess) -> None:
         guess.known_at = self._clock.now()
+        self._judge(guess)
         self._news.set()
+
+    def _judge(self, guess: Guess) -> None:
+        """Something became known of the pause: how long it has to be to end the turn."""
+        if guess is self._guess:
+            words = _result(guess.words)
+            finished = None if guess.finished is None else _result(guess.finished)
+            self.ear.turns.patience = self._end_of_turn.patience(finished, words.text if words else None, self.asked)
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
         if utterance.voiced_seconds < LEAST_SPEECH:
@@ -218,3 +247,8 @@ class Listening:
         for turn in self._turns:
             if isinstance(turn, Guess):
                 turn.drop()
+
+
+def _result(task: asyncio.Task[T]) -> T | None:
+    """What it found, if it has and nothing went wrong."""
+    return None if not task.done() or task.cancelled() or task.exception() else task.result()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trunkline.speech.fallback_voice import FallbackVoice
     from trunkline.speech.models import Report
     from trunkline.speech.silero import SileroDetector
+    from trunkline.speech.smart_turn import SmartTurnDetector
     from trunkline.speech.whisper import WhisperSpeechToText
 
 
@@ -44,6 +45,13 @@ def make_text_to_speech(settings: SpeechSettings) -> FallbackVoice:
     return FallbackVoice(engines if settings.tts_engine == "hibari" else engines[::-1])
 
 
+def make_turn_end_detector(settings: SpeechSettings) -> SmartTurnDetector:
+    """Smart Turn; its model is looked for, and fetched if need be, when it is warmed up."""
+    from trunkline.speech.smart_turn import SmartTurnDetector, smart_turn_model
+
+    return SmartTurnDetector(partial(smart_turn_model, settings))
+
+
 def whisper_model(settings: SpeechSettings, report: Report | None = None, *, replace: bool = False) -> Path:
     """The folder of the verified Whisper model. Blocks while it is fetched; `replace` mends a damaged one."""
     from trunkline.speech.model_sources import sources
@@ -60,4 +68,10 @@ def _silently(_what: str, _done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-__all__ = ["make_speech_to_text", "make_text_to_speech", "make_voice_detector", "whisper_model"]
+__all__ = [
+    "make_speech_to_text",
+    "make_text_to_speech",
+    "make_turn_end_detector",
+    "make_voice_detector",
+    "whisper_model",
+]

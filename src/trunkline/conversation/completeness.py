@@ -1,0 +1,216 @@
+"""Do these words sound finished? Rules on text alone: no audio, no clock.
+
+The words may come from any recogniser: lower or mixed case, with or without punctuation, digits spelled or written.
+Whisper ends whatever it is given with a full stop, so a full stop proves little; a word that can't stand last
+("my number is", "on the") proves much. English; words of other languages come out as UNKNOWN.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable
+from typing import Final
+
+from trunkline.conversation.dictation import Dictation, dictation, is_time_or_date
+
+
+class Asked(enum.Enum):
+    """What kind of answer the agent's last words asked for."""
+
+    FREE = enum.auto()
+    OFFER = enum.auto()
+    """"What can I do for you?", "anything else?": a bare yes is only the beginning of an answer."""
+    YES_NO = enum.auto()
+    NUMBER = enum.auto()
+    """A number that is dictated: telephone, account, postcode. How many people come is FREE."""
+    SPELLING = enum.auto()
+    """Letters, an e-mail address."""
+    UNKNOWN = enum.auto()
+
+
+class Completeness(enum.Enum):
+    """How finished the words sound."""
+
+    COMPLETE = enum.auto()
+    OPEN = enum.auto()
+    """More must come: they end in a filler, in a preposition, in "my number is"."""
+    DICTATING = enum.auto()
+    """In the middle of digits or letters, where every pause sounds like the end."""
+    UNKNOWN = enum.auto()
+
+
+def completeness(said: str, asked: Asked = Asked.UNKNOWN) -> Completeness:
+    """How finished the transcript `said` sounds as an answer to what was `asked`. Empty text is UNKNOWN."""
+    text = _plain_spelling(said)
+    words = _WORD.findall(text)
+    if not words:
+        return Completeness.UNKNOWN
+    for rule in _RULES:
+        if (verdict := rule(text, words, asked)) is not None:
+            return verdict
+    return Completeness.UNKNOWN
+
+
+# ── words ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _set(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+_FILLERS: Final = _set("um uh uhm umm er erm hmm hm mm ah eh well like basically actually so")
+_CANNOT_BE_LAST: Final = _FILLERS | _set(
+    "and or but because cause if that whether when while since although unless than as then",
+    "to of for with at from by about into until till between without during in on onto against towards per via",
+    "a an the my your our their his this these every some another",
+    "i we they he she i'd i'll i've i'm we'd we'll we've we're they're he's she's it's it'll you're there's that's",
+    "is are was were am be been has had will would should could can may might must does did do have isn't gonna wanna",
+    "what's where's who's want wanted need needed trying wondering tell give says called named number's name's",
+)
+"""Words after which English goes on; `_MAY_STILL_END` knows exceptions."""
+_ASIDES: Final = _set("sure yes yeah yep no okay ok right well oh so and hi hello alright it")
+"""Before a number nothing but these has been said: it is still to come."""
+
+_GOES_ON: Final = re.compile(
+    r"(?:^|\s)(?:you know|i mean|let me see|let's see|let me (?:just )?(?:check|think|look)|hold on|hang on|"
+    r"(?:one|just a|just one) (?:second|moment|minute)|would like|half past|quarter (?:to|past)|kind of|sort of|"
+    r"the thing is|(?:my|the) (?:\w+ )?(?:number|name|address|code|question)(?: is)?|either|in order|any day after|"
+    r"(?:can|could|would) you tell me|(?:is|are|was|be) (?:exactly|about|around|probably|only|really|\w+ially)|"
+    r"(?:have|need|want|like|going|able|trying) two)$|"  # "I have to", misheard
+    r"^(?:and |but |so |well )?(?:i think|i guess|i suppose|maybe)$|^(?:\w+ )?(?:number|code)$"
+)
+"""Said by people who keep the floor."""
+_MAY_STILL_END: Final = re.compile(
+    r"(?:^|\s)(?:come|go|log|sign|hold|fill|fill it|check|dial|turn it|hang|carry|move|get|stay) (?:in|on)$|"
+    r"(?:^|\s)(?:like|do|hear|know|about|want|need|believe|is|was|for|after|before) (?:that|this|these|his|so)$|"
+    r"(?:^|\s)(?:i|we|you) (?:think|hope|guess|suppose|believe) so$|(?:^|\s)if (?:you|i|we) (?:can|could|may|must|do)$|"
+    r"(?:^|\s)(?:what|whatever|anything|everything) (?:you|we|i|they) (?:\w+ )?(?:can|do|have|want|need|did|could)$"
+)
+"""Ends that look open and needn't be."""
+_ASKS_BACK: Final = re.compile(r"^(?:and |so )?(?:what|who|where|which|how|when|why)\b.*\?$")
+""""What is it for?" ends as no statement does."""
+_STARTS_A_CLAUSE: Final = re.compile(r"^(?:to|if|when|while|since|although|after|before|because|at)\b[^,]*$")
+""""To change my booking." has begun with what usually comes before the point."""
+
+_WHOLE: Final = frozenset(
+    phrase.strip()
+    for phrase in """
+    yes|yeah|yep|yup|yes please|yes i do|yes i am|yes i can|yes i will|yes it is|yes that's right|no|nope|nah|no thanks
+    |no thank you|no i don't|no i'm not|no i can't|no it isn't|not really|not yet|not now|not today|no problem|okay|ok
+    |sure|of course|certainly|absolutely|definitely|exactly|correct|right|alright|all right|fine|great|perfect|perhaps
+    |nothing|none|never|just me|sorry|i'm sorry|pardon|excuse me|hello|hi|what|stop|cancel|help|operator|repeat
+    |i don't know|i'm not sure|i don't think so|i think so|i guess so|i hope so|yeah i guess|i do|i don't|i am|i'm not
+    |i can|i can't|i will|i won't|i did|it is|it isn't|it was|go ahead|this is he|this is she|speaking
+    |who is this|who are you|what is it|what's that|what is that|how are you|where are you
+    """.split("|")
+)
+"""Whole answers."""
+_CLOSES: Final = re.compile(
+    r"(?:^|\s)(?:(?:thank you|thanks)(?: very much| a lot| so much)?|you're welcome|please|bye|goodbye|no problem|"
+    r"that's (?:all|it|everything|right|correct|fine|okay|ok|great|perfect|good)|that is (?:all|it|everything|right)|"
+    r"that works(?: for me)?|(?:sounds|looks) (?:good|great|fine|perfect)|nothing else|"
+    r"see you(?: then| later| soon| tomorrow| there)?|have a (?:nice|good|great) (?:day|one|evening|weekend)|"
+    r"(?:yes|no) (?:i|we|it|they|he|she) (?:am|is|are|do|does|did|have|has|had|will|would|can|could|was|were)|"
+    r"(?:that would|that will|that'd|that'll) be (?:\w+ )?(?:fine|great|good|perfect|okay|ok|lovely|nice))$"
+)
+"""However a turn begins, with these it ends."""
+
+_OTHER_SPELLINGS: Final = (
+    ("’", "'"),
+    ("good-by", "goodby"),
+    ("to-morrow", "tomorrow"),
+    ("half-pas", "half pas"),
+    ("half pass", "half past"),
+)
+_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[@+#]")
+
+
+def _plain_spelling(said: str) -> str:
+    text = said.strip().lower()
+    for other, ours in _OTHER_SPELLINGS:
+        text = text.replace(other, ours)
+    text = re.sub(r"\bgoodby\b", "goodbye", text)
+    return re.sub(r"(\d)([ap])\.?m\b", r"\1 \2m", text)
+
+
+# ── rules ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_Rule = Callable[[str, list[str], Asked], Completeness | None]
+
+
+def _trails_off(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    return Completeness.OPEN if text.endswith(("...", "…", "-", "–", "—", ":")) else None
+
+
+def _only_an_aside(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    """ "Sure, it is" where a number is awaited, "yes" where a wish is."""
+    awaits_more = asked in (Asked.NUMBER, Asked.SPELLING, Asked.OFFER) and words != ["no"]
+    return Completeness.OPEN if awaits_more and all(w in _ASIDES or w in _CANNOT_BE_LAST for w in words) else None
+
+
+def _closes(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    plain = " ".join(words)
+    return Completeness.COMPLETE if plain in _WHOLE or _CLOSES.search(plain) else None
+
+
+def _dictates(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    match dictation(text, letters=asked is Asked.SPELLING, digits=asked is Asked.NUMBER):
+        case Dictation.GOING_ON:
+            return Completeness.DICTATING
+        case Dictation.DONE:
+            return Completeness.COMPLETE
+        case None:
+            return None
+
+
+def _goes_on(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    plain = " ".join(words)
+    if _GOES_ON.search(plain):
+        return Completeness.OPEN
+    ends_well = words[-1] not in _CANNOT_BE_LAST or _MAY_STILL_END.search(plain) or _ASKS_BACK.search(text)
+    return None if ends_well else Completeness.OPEN
+
+
+def _is_a_sentence(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    if is_time_or_date(" ".join(words)):
+        return Completeness.COMPLETE
+    ended = len(words) >= 3 and text.endswith((".", "!", "?"))
+    return Completeness.COMPLETE if ended and not _STARTS_A_CLAUSE.search(text) else None
+
+
+_RULES: Final[tuple[_Rule, ...]] = (_trails_off, _only_an_aside, _closes, _dictates, _goes_on, _is_a_sentence)
+"""The first that has an opinion decides."""
+
+
+# ── what was asked ─────────────────────────────────────────────────────────────────────────────────────────────
+
+_ASKS: Final = (
+    (Asked.SPELLING, re.compile(r"\bspell|\be-?mail address|\bletter by letter")),
+    (Asked.OFFER, re.compile(r"\banything else|\b(?:can|may|could) i (?:help|do for)|\bhelp you\b")),
+    (Asked.FREE, re.compile(r"\bhow (?:many|much|old|long|often)\b")),
+    (
+        Asked.NUMBER,
+        re.compile(
+            r"\b(?:what(?:'s| is| was)|which|give|tell|have|say|enter|need|on|at|repeat|confirm)\b[^.?!]*"
+            r"\b(?:number|digits|code|postcode|zip|pin|extension)\b"
+        ),
+    ),
+    (Asked.FREE, re.compile(r"\b(?:can|could|may|would|will) (?:you|i)\b[^.?!]*\b(?:tell|give|have|get|say|repeat)\b")),
+    (
+        Asked.YES_NO,
+        re.compile(
+            r"(?:^|[.!?,;] |\bso |\band |\bor )(?:is|are|was|were|do|does|did|can|could|will|would|shall|should|have|has"
+            r"|may|am|isn't|aren't|don't|won't) \w+\b[^.!?]*\?$|\b(?:right|okay|correct)\?$"
+        ),
+    ),
+)
+
+
+def what_was_asked(agent_said: str) -> Asked:
+    """The kind of answer the agent's words call for."""
+    text = _plain_spelling(agent_said)
+    for asked, pattern in _ASKS:
+        if pattern.search(text):
+            return asked
+    return Asked.FREE if text.endswith("?") else Asked.UNKNOWN
