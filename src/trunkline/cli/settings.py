@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from trunkline.cli.shared import load_settings
-from trunkline.settings import AgentSettings, ListeningSettings, Settings, effective
+from trunkline.settings import AgentSettings, ListeningSettings, Settings
+from trunkline.settings_file import effective
 
 SECTIONS: dict[str, type[BaseModel]] = {
     **{

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from trunkline.settings import Settings, load
+from trunkline.settings import Settings
+from trunkline.settings_file import load
 
 
 def load_settings(context: typer.Context) -> Settings:

@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 
 from trunkline.errors import NotReady
-from trunkline.settings import ENV_PREFIX, toml
+from trunkline.settings import ENV_PREFIX
+from trunkline.settings_file import toml
 
 START_SECONDS = 120.0
 """Fetching what is missing aside, everything starts within ten; a busy machine gets more."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline import settings
+from trunkline import settings_file
 from trunkline.errors import SettingsError
 from trunkline.settings import DEFAULT_AGENT
 
@@ -27,7 +27,7 @@ def write(text: str) -> Path:
 
 
 def test_no_file_at_all_gives_a_working_agent_and_no_trunk() -> None:
-    loaded = settings.load()
+    loaded = settings_file.load()
     assert list(loaded.agents) == [DEFAULT_AGENT]
     assert loaded.service.host == "127.0.0.1"
     assert loaded.service.port == 3030
@@ -38,7 +38,7 @@ def test_environment_beats_env_file_beats_toml(monkeypatch: pytest.MonkeyPatch) 
     write('[trunk]\nhost = "file.example.com"\nport = 5070\n[service]\nport = 4000')
     Path(".env").write_text("TRUNKLINE_TRUNK__HOST=env-file.example.com\nTRUNKLINE_TRUNK__PORT=5071\n")
     monkeypatch.setenv("TRUNKLINE_TRUNK__HOST", "environment.example.com")
-    loaded = settings.load()
+    loaded = settings_file.load()
     assert (loaded.trunk.host, loaded.trunk.port, loaded.service.port) == ("environment.example.com", 5071, 4000)
 
 
@@ -63,7 +63,7 @@ def test_environment_beats_env_file_beats_toml(monkeypatch: pytest.MonkeyPatch) 
 def test_an_error_names_the_place_the_value_and_the_remedy(text: str, said: list[str]) -> None:
     write(text)
     with pytest.raises(SettingsError) as caught:
-        settings.load()
+        settings_file.load()
     for words in said:
         assert words in str(caught.value)
     assert caught.value.remedy
@@ -72,31 +72,31 @@ def test_an_error_names_the_place_the_value_and_the_remedy(text: str, said: list
 def test_a_config_line_cannot_be_smuggled_into_asterisk() -> None:
     write('[trunk]\nhost = "x.example.com"\nusername = "me"\npassword = "a\\n[evil]"')
     with pytest.raises(SettingsError, match="control characters"):
-        settings.load()
+        settings_file.load()
 
 
 def test_a_secret_is_not_shown_in_an_error() -> None:
     write('[trunk]\nhost = "x.example.com"\nusername = "me"\npassword = "hunter2;x"')
     with pytest.raises(SettingsError) as caught:
-        settings.load()
+        settings_file.load()
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_misspelt_variable_is_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUNKLINE_TRUNK__HOTS", "x.example.com")
     with pytest.raises(SettingsError, match="TRUNKLINE_TRUNK__HOTS"):
-        settings.load()
+        settings_file.load()
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUNKLINE_SERVICE__PORT", "many")
     with pytest.raises(SettingsError, match="TRUNKLINE_SERVICE__PORT"):
-        settings.load()
+        settings_file.load()
 
 
 def test_a_named_file_must_exist() -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.toml"):
-        settings.load(Path("nowhere.toml"))
+        settings_file.load(Path("nowhere.toml"))
 
 
 def test_effective_settings_show_no_secret() -> None:
@@ -104,7 +104,7 @@ def test_effective_settings_show_no_secret() -> None:
         '[trunk]\nhost = "x.example.com"\nusername = "me"\npassword = "hunter2x"\n'
         '[service]\napi_key = "0123456789abcdef"'
     )
-    shown = dict(settings.effective(settings.load()))
+    shown = dict(settings_file.effective(settings_file.load()))
     assert shown["trunk.host"] == '"x.example.com"'
     assert "hunter2x" not in str(shown)
     assert "0123456789abcdef" not in str(shown)
