@@ -10,7 +10,8 @@ from tests.rehearsal.sip_caller import Wording, new_branch
 from trunkline.rehearsal import sdp
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.digest import DigestGuard, authorization, parse_parameters
-from trunkline.rehearsal.sip_agent import AgentEvent, CallOffered, SipAgent, SipCall
+from trunkline.rehearsal.sip_agent import SipAgent
+from trunkline.rehearsal.sip_call import AgentEvent, CallOffered, SipCall
 from trunkline.rehearsal.sip_message import PeerAddress
 from trunkline.rehearsal.termination import Termination
 

@@ -8,7 +8,7 @@ from sipmessage import Message, Response
 from tests.rehearsal.exchange import ADDRESS, ANSWER, Exchange, codes, methods, tag_of
 from tests.rehearsal.sip_caller import Wording, new_branch, offer
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.sip_agent import CallConfirmed, CallEnded, CallOffered, MediaMoved, Phase
+from trunkline.rehearsal.sip_call import CallConfirmed, CallEnded, CallOffered, MediaMoved, Phase
 
 
 def test_ringing_early_media_and_answer_belong_to_one_dialog() -> None:

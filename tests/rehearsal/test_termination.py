@@ -12,7 +12,7 @@ from sipmessage import Response
 from tests.rehearsal.exchange import Exchange, codes
 from tests.rehearsal.sip_caller import CALLER_ID, HOST, NUMBER, Wording, new_branch, offer
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.sip_agent import CallOffered, CallRefused
+from trunkline.rehearsal.sip_call import CallOffered, CallRefused
 from trunkline.rehearsal.termination import ANSWERS, Cause
 
 ELSEWHERE = (IPv4Network("203.0.113.0/24"),)

@@ -25,14 +25,14 @@ from trunkline.rehearsal.progress import CallOver, CallTurnedAway, Progress
 from trunkline.rehearsal.rehearsed_call import Exchange, Person, RehearsedCall
 from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.scenario import Scenario
-from trunkline.rehearsal.sip_agent import (
+from trunkline.rehearsal.sip_agent import SipAgent
+from trunkline.rehearsal.sip_call import (
     AgentEvent,
     CallConfirmed,
     CallEnded,
     CallOffered,
     CallRefused,
     MediaMoved,
-    SipAgent,
     SipCall,
 )
 from trunkline.rehearsal.sip_endpoint import SipEndpoint

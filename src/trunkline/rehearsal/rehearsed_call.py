@@ -30,7 +30,8 @@ from trunkline.rehearsal.recording import lay_out_received, lay_out_sent, write_
 from trunkline.rehearsal.report import CallReport, write
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.script import Script, StepFailed
-from trunkline.rehearsal.sip_agent import SipCall, TraceLine
+from trunkline.rehearsal.sip_agent import TraceLine
+from trunkline.rehearsal.sip_call import SipCall
 from trunkline.rehearsal.sip_endpoint import SipEndpoint
 from trunkline.rehearsal.studio import RINGBACK
 

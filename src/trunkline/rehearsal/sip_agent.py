@@ -6,91 +6,30 @@ OFFERED ─180/183→ EARLY ─200→ ANSWERED ─ACK→ CONFIRMED
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from trunkline.errors import ProtocolError
 from trunkline.rehearsal import sdp, sip_message
+from trunkline.rehearsal.sip_call import (
+    AgentEvent,
+    CallConfirmed,
+    CallEnded,
+    CallOffered,
+    CallRefused,
+    MediaMoved,
+    Phase,
+    SipCall,
+)
 from trunkline.rehearsal.sip_message import METHODS, Answer, Header, Incoming, PeerAddress, respond
 from trunkline.rehearsal.sip_transaction import Datagram, State, Transaction, Transactions
-from trunkline.rehearsal.termination import ANSWERS, Accept, Cause, Challenge, Ignore, Refuse, Termination
+from trunkline.rehearsal.termination import ANSWERS, Accept, Challenge, Ignore, Refuse, Termination
 
 SERVER: Header = ("Server", "Trunkline stand-in carrier")
 HANG_UP_REASON: Header = ("Reason", "Q.850;cause=16")
 """Normal call clearing, as Twilio writes it into its BYE."""
 TRACE_LINES = 4000
-
-
-class Phase(enum.StrEnum):
-    OFFERED = "offered"
-    EARLY = "early"
-    ANSWERED = "answered"
-    CONFIRMED = "confirmed"
-    ENDED = "ended"
-
-
-@dataclass(slots=True, eq=False)
-class SipCall:
-    """The dialog of a call that was let through (RFC 3261 §12)."""
-
-    accept: Accept
-    invite: Incoming
-    transaction: Transaction
-    to_tag: str
-    contact: str
-    """Our Contact: a private address nobody can reach but by way of Record-Route."""
-    phase: Phase = Phase.OFFERED
-    answer_sdp: bytes = b""
-    hang_up_wanted: bool = False
-    """We want to end it but the ACK hasn't come: BYE has to wait for it (RFC 3261 §15)."""
-    reinvites: dict[int, Transaction] = field(default_factory=dict)
-
-    @property
-    def call_id(self) -> str:
-        return self.invite.call_id
-
-
-@dataclass(frozen=True, slots=True)
-class CallOffered:
-    call: SipCall
-
-
-@dataclass(frozen=True, slots=True)
-class CallRefused:
-    """An INVITE was turned away (or challenged: then `cause` is `None`)."""
-
-    call_id: str
-    number: str
-    source: PeerAddress
-    cause: Cause | None
-
-
-@dataclass(frozen=True, slots=True)
-class CallConfirmed:
-    """The ACK came, along the Record-Route."""
-
-    call: SipCall
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnded:
-    """`how`: cancelled · caller hung up · no ACK."""
-
-    call: SipCall
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class MediaMoved:
-    """A re-INVITE named another address for audio."""
-
-    call: SipCall
-    offer: sdp.AudioOffer
-
-
-AgentEvent = CallOffered | CallRefused | CallConfirmed | CallEnded | MediaMoved
 
 
 @dataclass(frozen=True, slots=True)
