@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from trunkline.rehearsal.sip_agent import AgentEvent, SipAgent
+from trunkline.rehearsal.sip_agent import SipAgent
+from trunkline.rehearsal.sip_call import AgentEvent
 from trunkline.rehearsal.sip_message import PeerAddress
 
 
