@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 
 import numpy as np
 
-from trunkline.audio import FRAME_BYTES, SAMPLE_RATE, from_float, to_float
+from trunkline.audio import FRAME_BYTES, SAMPLE_BYTES, SAMPLE_RATE, from_float, to_float
 from trunkline.errors import SpeechUnavailable
 from trunkline.ports import Transcript
 
@@ -99,6 +99,30 @@ class FakeSpeechToText:
         if level_of(audio) <= self._threshold or not self.texts:
             return Transcript("", 0.0)
         return Transcript(self.texts.popleft(), self._confidence)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeTurnEndDetector:
+    """Answers the probabilities it was given, in turn, then the last one for ever. `asked` keeps the audio."""
+
+    def __init__(self, *probabilities: float) -> None:
+        self.asked: list[bytes] = []
+        self.closed = False
+        self._answers = deque(probabilities or (0.5,))
+
+    async def warm_up(self) -> None:
+        """Nothing to load."""
+
+    async def finished(self, audio: bytes) -> float:
+        if len(audio) % SAMPLE_BYTES:
+            raise ValueError("audio consists of 16-bit samples: its length is even")
+        if self.closed:
+            raise SpeechUnavailable("The turn detector is closed.")
+        self.asked.append(audio)
+        await asyncio.sleep(0)
+        return self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
 
     async def close(self) -> None:
         self.closed = True

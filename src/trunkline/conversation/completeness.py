@@ -93,17 +93,13 @@ _ASKS_BACK: Final = re.compile(r"^(?:and |so )?(?:what|who|where|which|how|when|
 _STARTS_A_CLAUSE: Final = re.compile(r"^(?:to|if|when|while|since|although|after|before|because|at)\b[^,]*$")
 """"To change my booking." has begun with what usually comes before the point."""
 
-_WHOLE: Final = frozenset(
-    phrase.strip()
-    for phrase in """
-    yes|yeah|yep|yup|yes please|yes i do|yes i am|yes i can|yes i will|yes it is|yes that's right|no|nope|nah|no thanks
-    |no thank you|no i don't|no i'm not|no i can't|no it isn't|not really|not yet|not now|not today|no problem|okay|ok
-    |sure|of course|certainly|absolutely|definitely|exactly|correct|right|alright|all right|fine|great|perfect|perhaps
-    |nothing|none|never|just me|sorry|i'm sorry|pardon|excuse me|hello|hi|what|stop|cancel|help|operator|repeat
-    |i don't know|i'm not sure|i don't think so|i think so|i guess so|i hope so|yeah i guess|i do|i don't|i am|i'm not
-    |i can|i can't|i will|i won't|i did|it is|it isn't|it was|go ahead|this is he|this is she|speaking
-    |who is this|who are you|what is it|what's that|what is that|how are you|where are you
-    """.split("|")
+_WHOLE: Final = re.compile(
+    r"yes|yeah|yep|yup|yes (?:i do|i am|i can|i will|it is)|no|nope|nah|no (?:i don't|i'm not|i can't|it isn't)|"
+    r"not (?:really|yet|now|today)|okay|ok|sure|of course|certainly|absolutely|definitely|exactly|correct|right|"
+    r"alright|all right|fine|great|perfect|perhaps|nothing|none|never|just me|(?:i'm )?sorry|pardon|excuse me|hello|hi|"
+    r"what|stop|cancel|help|operator|repeat|speaking|go ahead|this is s?he|i don't know|i'm not sure|yeah i guess|"
+    r"i (?:do|am|can|will|did|don't|can't|won't|guess so|hope so|think so|don't think so)|i'm not|it is|it isn't|"
+    r"it was|who is this|who are you|what is it|what's that|what is that|how are you|where are you"
 )
 """Whole answers."""
 _CLOSES: Final = re.compile(
@@ -151,7 +147,7 @@ def _only_an_aside(text: str, words: list[str], asked: Asked) -> Completeness | 
 
 def _closes(text: str, words: list[str], asked: Asked) -> Completeness | None:
     plain = " ".join(words)
-    return Completeness.COMPLETE if plain in _WHOLE or _CLOSES.search(plain) else None
+    return Completeness.COMPLETE if _WHOLE.fullmatch(plain) or _CLOSES.search(plain) else None
 
 
 def _dictates(text: str, words: list[str], asked: Asked) -> Completeness | None:
@@ -200,8 +196,8 @@ _ASKS: Final = (
     (
         Asked.YES_NO,
         re.compile(
-            r"(?:^|[.!?,;] |\bso |\band |\bor )(?:is|are|was|were|do|does|did|can|could|will|would|shall|should|have|has"
-            r"|may|am|isn't|aren't|don't|won't) \w+\b[^.!?]*\?$|\b(?:right|okay|correct)\?$"
+            r"(?:^|[.!?,;] |\bso |\band |\bor )(?:is|are|was|were|do|does|did|can|could|will|would|shall|should|have|"
+            r"has|may|am|isn't|aren't|don't|won't) \w+\b[^.!?]*\?$|\b(?:right|okay|correct)\?$"
         ),
     ),
 )

@@ -39,7 +39,7 @@ class EndOfTurn:
     """Words and sound are complete."""
     words_only_seconds: float = 0.3
     """The words are complete, nobody judged the sound (an overloaded machine)."""
-    words_against_sound_seconds: float = 0.5
+    contradicted_seconds: float = 0.5
     """The words are complete, the sound isn't."""
     undecided_seconds: float = 0.5
     """The words don't tell, the sound is complete or unknown."""
@@ -50,7 +50,7 @@ class EndOfTurn:
     longest_seconds: float = 1.5
     """The words can't end like this: somebody is looking for the next one."""
     no_words_seconds: float = 0.7
-    """The words aren't known (yet)."""
+    """The words aren't known yet, or nothing was understood."""
 
     def patience(self, finished: float | None, said: str | None, asked: Asked = Asked.UNKNOWN) -> float:
         """Seconds of silence that end the turn.
@@ -58,25 +58,20 @@ class EndOfTurn:
         `finished`: probability that the sound is that of an end; `said`: transcript of the turn so far, empty when
         nothing was understood. `None`: not known, or not yet.
         """
-        if said is None:
+        if not said:
             dictated = asked in (Asked.NUMBER, Asked.SPELLING)
             return self.dictating_seconds if dictated else self.no_words_seconds
-        sounds_finished = None if finished is None else finished >= self.finished_above
-        match completeness(said, asked), sounds_finished:
-            case Completeness.OPEN, _:
+        sound = None if finished is None else finished >= self.finished_above
+        match completeness(said, asked):
+            case Completeness.COMPLETE:
+                by_sound = {True: self.agreed_seconds, None: self.words_only_seconds, False: self.contradicted_seconds}
+                return by_sound[sound]
+            case Completeness.OPEN:
                 return self.longest_seconds
-            case Completeness.DICTATING, _:
+            case Completeness.DICTATING:
                 return self.dictating_seconds
-            case Completeness.COMPLETE, True:
-                return self.agreed_seconds
-            case Completeness.COMPLETE, None:
-                return self.words_only_seconds
-            case Completeness.COMPLETE, _:
-                return self.words_against_sound_seconds
-            case _, False:
-                return self.sound_against_seconds
-            case _:
-                return self.undecided_seconds
+            case Completeness.UNKNOWN:
+                return self.sound_against_seconds if sound is False else self.undecided_seconds
 
     def decide(
         self, silence: float, finished: float | None, said: str | None, asked: Asked = Asked.UNKNOWN

@@ -15,7 +15,6 @@ import onnxruntime
 import soxr
 
 from trunkline.audio import SAMPLE_RATE, bytes_of, to_float
-from trunkline.errors import SpeechUnavailable
 from trunkline.speech.log_mel import RATE, Floats, log_mel
 from trunkline.speech.worker_child import Handler, Head, Request, serve
 
@@ -44,12 +43,7 @@ class SmartTurn:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        try:
-            self._session: _Session = onnxruntime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # noqa: BLE001 - onnxruntime's exceptions have no public base class
-            raise SpeechUnavailable(f"Smart Turn in {file} can't be loaded: {error}.") from error
+        self._session: _Session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
     def finished(self, audio: bytes) -> float:
         """Probability that whoever speaks in the 8 kHz `audio` is done."""

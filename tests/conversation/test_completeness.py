@@ -1,0 +1,249 @@
+"""Transcripts as recognisers write them, misheard ones included, and whether a person would wait for more."""
+
+from __future__ import annotations
+
+import pytest
+
+from trunkline.conversation.completeness import Asked, Completeness, completeness, what_was_asked
+
+COMPLETE, OPEN = Completeness.COMPLETE, Completeness.OPEN
+DICTATING, UNKNOWN = Completeness.DICTATING, Completeness.UNKNOWN
+
+ANSWERS = [
+    ("Yes.", COMPLETE),
+    ("yes", COMPLETE),
+    ("Yeah.", COMPLETE),
+    ("No,", COMPLETE),
+    ("No thanks.", COMPLETE),
+    ("no thank you", COMPLETE),
+    ("Yes, please.", COMPLETE),
+    ("Yes, it is.", COMPLETE),
+    ("no i haven't", UNKNOWN),
+    ("Not really.", COMPLETE),
+    ("I don't think so.", COMPLETE),
+    ("I'm not sure.", COMPLETE),
+    ("Okay, that sounds good.", COMPLETE),
+    ("sure that works for me", COMPLETE),
+    ("That would be perfect.", COMPLETE),
+    ("No, that's all, thank you.", COMPLETE),
+    ("No, that's it.", COMPLETE),
+    ("Goodbye.", COMPLETE),
+    ("Good-by,", COMPLETE),
+    ("thank you bye bye", COMPLETE),
+    ("Absolutely, see you then.", COMPLETE),
+    ("I want to speak to a person, please.", COMPLETE),
+    ("Sure, no problem.", COMPLETE),
+    ("Who is this?", COMPLETE),
+]
+
+SENTENCES = [
+    ("I'd like to move my appointment to Friday.", COMPLETE),
+    ("My internet is down again.", COMPLETE),
+    ("Do you still have rooms for the weekend?", COMPLETE),
+    ("I don't know whether I should come in.", COMPLETE),
+    ("Tomorrow at half-past nine, if you can.", COMPLETE),
+    ("Any day after the 20th, I think.", COMPLETE),
+    ("I don't want that.", COMPLETE),
+    ("I just want to know how much it costs.", COMPLETE),
+    ("My daughter have a fever end.", COMPLETE),  # "… fever and", misheard: only the voice can tell
+    ("i have a caller waiting who introduces themselves as victor", UNKNOWN),
+    ("my internet is down again", UNKNOWN),
+    ("Maple Street", UNKNOWN),
+    ("What is it for?", COMPLETE),
+    ("To leave the conference.", UNKNOWN),
+    ("If I can't come.", UNKNOWN),
+    ("", UNKNOWN),
+    ("  ...", UNKNOWN),
+    ("Ich möchte den Termin verschieben", UNKNOWN),
+]
+
+UNFINISHED = [
+    ("I'd like to.", OPEN),
+    ("I would like to", OPEN),
+    ("I would like", OPEN),
+    ("I'd like to, um.", OPEN),
+    ("um", OPEN),
+    ("Well,", OPEN),
+    ("Well, the thing is", OPEN),
+    ("I'm calling about.", OPEN),
+    ("I was wondering whether.", OPEN),
+    ("I was wondering whether you could send someone to.", OPEN),
+    ("My daughter has a fever and.", OPEN),
+    ("It's because,", OPEN),
+    ("I think so, but.", OPEN),
+    ("No, I'm sorry, I have to.", OPEN),
+    ("No, I'm sorry I have two.", OPEN),  # "have to", misheard
+    ("Let me see.", OPEN),
+    ("Let me just check", OPEN),
+    ("One moment.", OPEN),
+    ("Maybe the", OPEN),
+    ("Maybe that.", OPEN),  # "maybe the", misheard
+    ("Either Monday or.", OPEN),
+    ("Any day after.", OPEN),
+    ("Tomorrow at half-past", OPEN),
+    ("Tomorrow at half pass.", OPEN),
+    ("at a quarter to", OPEN),
+    ("Could you tell me?", OPEN),
+    ("The second of.", OPEN),
+    ("It's for my", OPEN),
+    ("I think", OPEN),
+    ("so basically", OPEN),
+    ("At the sound of the tone, the time will be exactly.", OPEN),
+    ("Sure, it's...", OPEN),
+    ("What I wanted to ask is", OPEN),
+    ("I got a letter saying that", OPEN),
+    ("the letter was from", OPEN),
+]
+
+DICTATED = [
+    ("My number is.", OPEN),
+    ("Telephone number.", OPEN),
+    ("The number I have in.", OPEN),  # "have is", misheard
+    ("Sure, it's", OPEN),
+    ("Yes, it is", OPEN),
+    ("Okay.", OPEN),
+    ("four one five", DICTATING),
+    ("Four, one, five,", DICTATING),
+    ("It's for one five.", DICTATING),  # "four one five", misheard
+    ("My number is 415.", DICTATING),
+    ("my number is four one five five five five", DICTATING),
+    ("415-555", DICTATING),
+    ("It's 415-555-01", DICTATING),
+    ("It's 415-555-0198", COMPLETE),
+    ("4, 1, 5, 5, 5, 5, 0, 1, 9, 8", COMPLETE),
+    ("four one five double five five oh one nine eight", COMPLETE),
+    ("415 triple five 0198", COMPLETE),
+    ("Two one two five five five o one nine nine.", COMPLETE),
+    ("one four one five five five five oh one nine eight", COMPLETE),
+    ("+44 20 7946 0958", COMPLETE),
+    ("The number I have is 3125550164", COMPLETE),
+    ("It's seven seven two, nine oh four", DICTATING),
+    ("account number is three eight", DICTATING),
+    ("415-555-0198, thank you.", COMPLETE),
+    ("I don't have it with me.", COMPLETE),
+    ("No.", COMPLETE),
+]
+
+SPELLED = [
+    ("M. I.", DICTATING),
+    ("M-I", DICTATING),
+    ("M. I. Double L.", DICTATING),
+    ("It's B, R, A..", DICTATING),
+    ("It's BRA.", DICTATING),  # letters, written as a word
+    ("B as in Bravo", DICTATING),
+    ("Bravo, Oscar.", DICTATING),
+    ("Bravo. Oscar. Whiskey. Echo.", DICTATING),
+    ("H-A-R-T, that's it.", COMPLETE),
+    ("j dot parker", DICTATING),
+    ("info at", DICTATING),
+    ("info@", DICTATING),
+    ("john at gmail", DICTATING),
+    ("It's info at example dot org.", COMPLETE),
+    ("j.parker@example.com", COMPLETE),
+    ("I can't spell it.", COMPLETE),
+]
+
+TIMES = [
+    ("Tuesday at three p.m.", COMPLETE),
+    ("tuesday at 3pm", COMPLETE),
+    ("at three", COMPLETE),
+    ("tomorrow at nine thirty", COMPLETE),
+    ("ten o'clock", COMPLETE),
+    ("Either Monday or Wednesday morning", COMPLETE),
+    ("next Thursday", COMPLETE),
+    ("the 15th of March", COMPLETE),
+    ("March twentieth", COMPLETE),
+    ("the second of May, nineteen eighty four", COMPLETE),
+    ("November 11th, 1970", COMPLETE),
+    ("Tuesday at.", OPEN),
+    ("Thursday", UNKNOWN),
+    ("Four.", UNKNOWN),
+    ("between ten and", OPEN),
+    ("There will be six of us and,", OPEN),
+    ("It costs $20", UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("said", "verdict"), ANSWERS + SENTENCES + UNFINISHED)
+def test_free_answers(said: str, verdict: Completeness) -> None:
+    assert completeness(said, Asked.FREE) is verdict
+
+
+@pytest.mark.parametrize(("said", "verdict"), [pair for pair in ANSWERS + UNFINISHED if pair[1] is not UNKNOWN])
+def test_answers_to_yes_or_no_and_to_nothing_sound_the_same(said: str, verdict: Completeness) -> None:
+    assert completeness(said, Asked.YES_NO) is verdict
+    assert completeness(said) is verdict
+
+
+@pytest.mark.parametrize(("said", "verdict"), DICTATED)
+def test_numbers(said: str, verdict: Completeness) -> None:
+    assert completeness(said, Asked.NUMBER) is verdict
+
+
+@pytest.mark.parametrize(("said", "verdict"), SPELLED)
+def test_spelling(said: str, verdict: Completeness) -> None:
+    assert completeness(said, Asked.SPELLING) is verdict
+
+
+@pytest.mark.parametrize(("said", "verdict"), TIMES)
+def test_times_and_dates(said: str, verdict: Completeness) -> None:
+    assert completeness(said, Asked.FREE) is verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("my number is four one five", DICTATING),
+        ("you can reach me at 415-555", DICTATING),
+        ("four one five", DICTATING),
+        ("it's 1 2 3 4", DICTATING),
+        ("M-I-L-L", DICTATING),
+        ("with B as in Bravo", DICTATING),
+        ("I was born in 1984", UNKNOWN),
+        ("there are 12 of us", UNKNOWN),
+        ("2024", UNKNOWN),
+    ],
+)
+def test_dictation_nobody_asked_for_is_noticed(said: str, verdict: Completeness) -> None:
+    found = completeness(said, Asked.FREE)
+    assert found is verdict or (verdict is UNKNOWN and found is not DICTATING)
+
+
+@pytest.mark.parametrize("said", ["Yes.", "yeah", "Sure.", "Okay.", "Hello?"])
+def test_what_is_no_answer_to_an_open_question_is_only_its_beginning(said: str) -> None:
+    assert completeness(said, Asked.OFFER) is OPEN
+    assert completeness(said, Asked.YES_NO) is COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("agent", "asked"),
+    [
+        ("What is your phone number?", Asked.NUMBER),
+        ("Thanks. Which number can we reach you on?", Asked.NUMBER),
+        ("Can you give me your account number?", Asked.NUMBER),
+        ("What's your postcode?", Asked.NUMBER),
+        ("Could you tell me the code on the letter?", Asked.NUMBER),
+        ("Could you spell your last name for me?", Asked.SPELLING),
+        ("What's your email address?", Asked.SPELLING),
+        ("Does Tuesday at three work for you?", Asked.YES_NO),
+        ("Good morning. Is this a good time to talk?", Asked.YES_NO),
+        ("Shall I put you down for ten o'clock?", Asked.YES_NO),
+        ("That's ten o'clock, right?", Asked.YES_NO),
+        ("Anything else I can help you with?", Asked.OFFER),
+        ("Is there anything else?", Asked.OFFER),
+        ("What can I do for you?", Asked.OFFER),
+        ("Hello, how can I help?", Asked.OFFER),
+        ("How many people will come?", Asked.FREE),
+        ("Which day would suit you?", Asked.FREE),
+        ("Could I have your name?", Asked.FREE),
+        ("What's your date of birth?", Asked.FREE),
+        ("Thank you for calling.", Asked.UNKNOWN),
+        ("", Asked.UNKNOWN),
+    ],
+)
+def test_what_the_agent_asked(agent: str, asked: Asked) -> None:
+    assert what_was_asked(agent) is asked
+
+
+def test_case_and_quotes_do_not_matter() -> None:
+    assert completeness("IT’S BECAUSE") is completeness("it's because") is OPEN

@@ -1,0 +1,74 @@
+"""When a silence ends a turn, by what is known of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from trunkline.conversation.completeness import Asked
+from trunkline.conversation.end_of_turn import End, EndOfTurn, WaitUntil
+
+RULES = EndOfTurn()
+
+
+@pytest.mark.parametrize(
+    ("finished", "said", "asked", "seconds"),
+    [
+        (0.9, "Yes.", Asked.YES_NO, RULES.agreed_seconds),
+        (0.05, "Yes.", Asked.YES_NO, RULES.contradicted_seconds),
+        (None, "Yes.", Asked.YES_NO, RULES.words_only_seconds),
+        (0.99, "Yes.", Asked.OFFER, RULES.longest_seconds),
+        (0.99, "I'd like to.", Asked.FREE, RULES.longest_seconds),
+        (None, "um", Asked.FREE, RULES.longest_seconds),
+        (0.99, "My number is four one five.", Asked.NUMBER, RULES.dictating_seconds),
+        (0.9, "My number is 415 555 0198.", Asked.NUMBER, RULES.agreed_seconds),
+        (0.9, "Maple Street", Asked.FREE, RULES.undecided_seconds),
+        (None, "Maple Street", Asked.FREE, RULES.undecided_seconds),
+        (0.1, "Maple Street", Asked.FREE, RULES.sound_against_seconds),
+        (0.99, None, Asked.FREE, RULES.no_words_seconds),
+        (0.99, "", Asked.FREE, RULES.no_words_seconds),
+        (None, None, Asked.UNKNOWN, RULES.no_words_seconds),
+        (0.99, None, Asked.NUMBER, RULES.dictating_seconds),
+        (0.99, "", Asked.SPELLING, RULES.dictating_seconds),
+    ],
+)
+def test_patience(finished: float | None, said: str | None, asked: Asked, seconds: float) -> None:
+    assert RULES.patience(finished, said, asked) == seconds
+
+
+def test_the_more_is_missing_the_longer_it_waits() -> None:
+    order = [
+        RULES.patience(0.9, "Yes."),
+        RULES.patience(None, "Yes."),
+        RULES.patience(0.1, "Yes."),
+        RULES.patience(0.1, "Maple Street"),
+        RULES.patience(0.9, "my number is four one five"),
+        RULES.patience(0.9, "I'd like to"),
+    ]
+    assert order == sorted(order)
+    assert len(set(order)) == len(order)
+
+
+def test_a_pause_in_a_phone_number_told_frame_by_frame() -> None:
+    """Nothing is known, then the sound, then the words: each changes when the turn would end."""
+    assert RULES.decide(0.04, None, None, Asked.FREE) == WaitUntil(RULES.no_words_seconds)
+    assert RULES.decide(0.08, 0.97, None, Asked.FREE) == WaitUntil(RULES.no_words_seconds)
+    verdict = RULES.decide(0.22, 0.97, "It's four one five.", Asked.NUMBER)
+    assert verdict == WaitUntil(RULES.dictating_seconds)
+    assert isinstance(verdict, WaitUntil)
+    assert RULES.decide(verdict.silence - 0.02, 0.97, "It's four one five.", Asked.NUMBER) == verdict
+    assert RULES.decide(verdict.silence, 0.97, "It's four one five.", Asked.NUMBER) == End()
+
+
+def test_yes_ends_the_turn_as_soon_as_it_is_understood() -> None:
+    assert RULES.decide(0.22, 0.97, "Yes.", Asked.YES_NO) == End()
+
+
+def test_silence_summed_from_frames_ends_it_on_the_very_frame() -> None:
+    silence = sum(0.02 for _ in range(round(RULES.undecided_seconds / 0.02)))
+    assert RULES.decide(silence, 0.9, "Maple Street") == End()
+
+
+def test_a_stricter_rule_takes_the_sound_less_easily() -> None:
+    strict = EndOfTurn(finished_above=0.95)
+    assert strict.patience(0.9, "Yes.") == strict.contradicted_seconds
+    assert RULES.patience(0.9, "Yes.") == RULES.agreed_seconds
