@@ -31,6 +31,7 @@ from trunkline.telephony.asterisk_fetch import provide_asterisk
 from trunkline.telephony.audiosocket_server import AudioSocketServer
 from trunkline.telephony.pacing_clock import PacingClock
 from trunkline.telephony.pbx import PrivateAsterisk
+from trunkline.tracing import Tracing, tracer
 from trunkline.web import Callbacks, Metrics, Part, create_app
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ async def open_house(settings: Settings, *, senses: Senses | None = None) -> Asy
         callbacks = Callbacks(store, switchboard.settled)
         house.push_async_callback(callbacks.close)  # behind the switchboard: the calls it ends are told as well
         switchboard.watch(callbacks.watch)
+        switchboard.watch(Tracing(tracer()).watch)
         await house.enter_async_context(switchboard)
 
         def health() -> Mapping[str, Part]:
