@@ -46,10 +46,12 @@ def to_float(pcm: bytes | bytearray | memoryview) -> NDArray[np.float32]:
     return to_samples(pcm).astype(np.float32) / np.float32(32768.0)
 
 
-_BLOCK = 40
-"""Samples (5 ms) over which loudness is judged."""
-AUDIBLE = 10 ** (-42 / 20) * 32768
-"""Quietest root-mean-square level that a listener on a telephone hears as sound: -42 dB below full scale."""
+AUDIBLE: Final = round(32768 * 10 ** (-40 / 20))
+"""Magnitude from which a sample is heard as sound on a telephone: -40 dB below full scale."""
+_BELOW_LOUDEST: Final = 10 ** (-32 / 20)
+"""What is this much weaker than the loudest sample is line noise behind speech, not its end."""
+_DENSE, _WITHIN = 8, 320
+"""So many loud samples within 40 ms are a sound; fewer are a click."""
 
 
 def loudness(pcm: bytes | bytearray | memoryview) -> float:
@@ -58,24 +60,18 @@ def loudness(pcm: bytes | bytearray | memoryview) -> float:
     return float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
 
 
-def _audible_blocks(pcm: bytes | bytearray | memoryview) -> NDArray[np.intp]:
-    samples = to_samples(pcm)
-    blocks = len(samples) // _BLOCK
-    if blocks == 0:
-        return np.empty(0, np.intp)
-    squares = np.square(samples[: blocks * _BLOCK].astype(np.float32)).reshape(blocks, _BLOCK).mean(axis=1)
-    # Relative to the loudest part, so that line noise behind loud speech is not taken for speech.
-    floor = max(AUDIBLE, float(np.sqrt(squares.max())) * 10 ** (-32 / 20))
-    return np.flatnonzero(squares >= floor * floor)
-
-
 def audible_start(pcm: bytes | bytearray | memoryview) -> int | None:
-    """Byte offset of the first audible sound, to 5 ms; `None` where there is none."""
-    blocks = _audible_blocks(pcm)
-    return int(blocks[0]) * _BLOCK * SAMPLE_BYTES if len(blocks) else None
+    """Byte offset of the first audible sample; `None` where there is none."""
+    loud = np.flatnonzero(np.abs(to_samples(pcm).astype(np.int32)) >= AUDIBLE)
+    first = np.flatnonzero(loud[_DENSE - 1 :] - loud[: len(loud) - _DENSE + 1] < _WITHIN)
+    return int(loud[first[0]]) * SAMPLE_BYTES if len(first) else None
 
 
 def audible_end(pcm: bytes | bytearray | memoryview) -> int:
-    """Byte offset behind the last audible sound, to 5 ms; 0 where there is none."""
-    blocks = _audible_blocks(pcm)
-    return (int(blocks[-1]) + 1) * _BLOCK * SAMPLE_BYTES if len(blocks) else 0
+    """Byte offset behind the last audible sample; 0 where there is none."""
+    magnitudes = np.abs(to_samples(pcm).astype(np.int32))
+    if not len(magnitudes):
+        return 0
+    loud = np.flatnonzero(magnitudes >= max(AUDIBLE, float(magnitudes.max()) * _BELOW_LOUDEST))
+    last = np.flatnonzero(loud[_DENSE - 1 :] - loud[: len(loud) - _DENSE + 1] < _WITHIN)
+    return (int(loud[last[-1] + _DENSE - 1]) + 1) * SAMPLE_BYTES if len(last) else 0

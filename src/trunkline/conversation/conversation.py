@@ -118,7 +118,7 @@ class Conversation:
     # ── the leg calls in ───────────────────────────────────────────────────────────────────────────────────────
 
     def audio_received(self, frame: bytes) -> None:
-        self._listening.ear.frame(frame)
+        self._listening.ear.frame(frame, self._clock.now())
 
     def next_frame(self) -> bytes:
         now = self._clock.now()

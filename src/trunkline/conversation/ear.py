@@ -21,12 +21,14 @@ ECHO_EVERY = 2
 
 @dataclass(slots=True)
 class Utterance:
-    """What the person said between two silences. `started` and `last_frame_at` are on the media clock, in seconds."""
+    """What the person said between two silences. Times are on the media clock, in seconds: a sample's time is when it
+    would be heard if each frame were played as it arrives, as at the far end."""
 
     started: float
     audio: bytearray = field(default_factory=bytearray)
     voiced_seconds: float = 0.0
-    last_frame_at: float = 0.0
+    heard_until: float = 0.0
+    """The end of the newest frame."""
     over_at: float = 0.0
     """When the turn was declared over."""
     cut: bool = False
@@ -35,9 +37,9 @@ class Utterance:
 
     @property
     def speech_ended(self) -> float:
-        """When the last audible sample arrived, on the media clock."""
+        """When the last audible sample was heard."""
         quiet_bytes = len(self.audio) - audible_end(self.audio)
-        return self.last_frame_at - quiet_bytes / (SAMPLE_BYTES * SAMPLE_RATE)
+        return self.heard_until - quiet_bytes / (SAMPLE_BYTES * SAMPLE_RATE)
 
 
 class Ear:
@@ -53,13 +55,15 @@ class Ear:
         self._echo_age = 0
         self._only_echo = False
         self._inbox: list[bytes] = []
+        self._heard_until = 0.0
         self._run_up = bytearray()
         self._utterance: Utterance | None = None
         self._missing = 0
 
-    def frame(self, frame: bytes) -> None:
+    def frame(self, frame: bytes, now: float) -> None:
         """20 ms from the person have arrived."""
         self._inbox.append(frame)
+        self._heard_until = now + FRAME_SECONDS
         self._voice.push(frame)
         self._echo.received(frame)
 
@@ -111,7 +115,7 @@ class Ear:
         for frame in frames:
             utterance.audio += frame
         if frames:
-            utterance.last_frame_at = now
+            utterance.heard_until = self._heard_until
             if probability >= self.turns.manners.voice_threshold:
                 utterance.voiced_seconds += FRAME_SECONDS * len(frames)
 
@@ -122,7 +126,7 @@ class Ear:
                 started=now - voiced,
                 audio=self._run_up,
                 voiced_seconds=voiced,
-                last_frame_at=now,
+                heard_until=self._heard_until,
                 over_agent=agents_turn,
             )
             self._run_up = bytearray()
