@@ -52,6 +52,9 @@ SENTENCES = [
     ("What is it for?", COMPLETE),
     ("To leave the conference.", UNKNOWN),
     ("If I can't come.", UNKNOWN),
+    ("To remove the participant, who joined the conference.", UNKNOWN),
+    ("To leave the conference, please try again.", COMPLETE),
+    ("How do you do?", COMPLETE),
     ("", UNKNOWN),
     ("  ...", UNKNOWN),
     ("Ich möchte den Termin verschieben", UNKNOWN),
@@ -93,6 +96,9 @@ UNFINISHED = [
     ("What I wanted to ask is", OPEN),
     ("I got a letter saying that", OPEN),
     ("the letter was from", OPEN),
+    ("Actually, could you", OPEN),
+    ("The estimated hold time is currently.", OPEN),
+    ("You are currently caller number.", OPEN),
 ]
 
 DICTATED = [
@@ -119,6 +125,8 @@ DICTATED = [
     ("The number I have is 3125550164", COMPLETE),
     ("It's seven seven two, nine oh four", DICTATING),
     ("account number is three eight", DICTATING),
+    ("My home number", OPEN),
+    ("4-1-5-5-5 5-5-0-198", COMPLETE),  # one digit heard twice
     ("415-555-0198, thank you.", COMPLETE),
     ("I don't have it with me.", COMPLETE),
     ("No.", COMPLETE),
@@ -176,8 +184,15 @@ def test_answers_to_yes_or_no_and_to_nothing_sound_the_same(said: str, verdict: 
 
 
 @pytest.mark.parametrize(("said", "verdict"), DICTATED)
-def test_numbers(said: str, verdict: Completeness) -> None:
-    assert completeness(said, Asked.NUMBER) is verdict
+def test_phone_numbers(said: str, verdict: Completeness) -> None:
+    assert completeness(said, Asked.PHONE) is verdict
+
+
+@pytest.mark.parametrize("said", ["seven seven two, nine oh four, one eight", "415 555 0198", "12 34 56 78 90 12"])
+def test_the_length_of_other_numbers_is_unknown(said: str) -> None:
+    assert completeness(said, Asked.NUMBER) is DICTATING
+    assert completeness(f"{said}, that's it.", Asked.NUMBER) is COMPLETE
+    assert completeness(f"My account number is {said}", Asked.FREE) is DICTATING
 
 
 @pytest.mark.parametrize(("said", "verdict"), SPELLED)
@@ -218,9 +233,11 @@ def test_what_is_no_answer_to_an_open_question_is_only_its_beginning(said: str) 
 @pytest.mark.parametrize(
     ("agent", "asked"),
     [
-        ("What is your phone number?", Asked.NUMBER),
-        ("Thanks. Which number can we reach you on?", Asked.NUMBER),
+        ("What is your phone number?", Asked.PHONE),
+        ("Thanks. Which number can we reach you on?", Asked.PHONE),
+        ("What's the best number to call you back?", Asked.PHONE),
         ("Can you give me your account number?", Asked.NUMBER),
+        ("What is your telephone number?", Asked.PHONE),
         ("What's your postcode?", Asked.NUMBER),
         ("Could you tell me the code on the letter?", Asked.NUMBER),
         ("Could you spell your last name for me?", Asked.SPELLING),
@@ -236,13 +253,34 @@ def test_what_is_no_answer_to_an_open_question_is_only_its_beginning(said: str) 
         ("How many people will come?", Asked.FREE),
         ("Which day would suit you?", Asked.FREE),
         ("Could I have your name?", Asked.FREE),
-        ("What's your date of birth?", Asked.FREE),
+        ("What's your date of birth?", Asked.BIRTH_DATE),
+        ("And when were you born?", Asked.BIRTH_DATE),
         ("Thank you for calling.", Asked.UNKNOWN),
         ("", Asked.UNKNOWN),
     ],
 )
 def test_what_the_agent_asked(agent: str, asked: Asked) -> None:
     assert what_was_asked(agent) is asked
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("November 11th.", DICTATING),
+        ("November eleventh", DICTATING),
+        ("the second of", OPEN),
+        ("the second of May", DICTATING),
+        ("the thirtieth", DICTATING),
+        ("The 2nd of May, 1984.", COMPLETE),
+        ("november eleventh nineteen seventy", COMPLETE),
+        ("August 19th, 96.", COMPLETE),
+        ("the second of may seventy two", COMPLETE),
+        ("11/5/1984", COMPLETE),
+        ("I won't tell you that.", COMPLETE),
+    ],
+)
+def test_a_date_of_birth_has_a_year(said: str, verdict: Completeness) -> None:
+    assert completeness(said, Asked.BIRTH_DATE) is verdict
 
 
 def test_case_and_quotes_do_not_matter() -> None:

@@ -20,7 +20,7 @@ RULES = EndOfTurn()
         (0.99, "I'd like to.", Asked.FREE, RULES.longest_seconds),
         (None, "um", Asked.FREE, RULES.longest_seconds),
         (0.99, "My number is four one five.", Asked.NUMBER, RULES.dictating_seconds),
-        (0.9, "My number is 415 555 0198.", Asked.NUMBER, RULES.agreed_seconds),
+        (0.9, "My number is 415 555 0198.", Asked.PHONE, RULES.agreed_seconds),
         (0.9, "Maple Street", Asked.FREE, RULES.undecided_seconds),
         (None, "Maple Street", Asked.FREE, RULES.undecided_seconds),
         (0.1, "Maple Street", Asked.FREE, RULES.sound_against_seconds),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from trunkline.conversation.dictation import Dictation, dictation, is_time_or_date
+from trunkline.conversation.dictation import Dictation, dictation, ends_in_year, has_date_word, is_time_or_date
 
 
 class Asked(enum.Enum):
@@ -22,11 +22,19 @@ class Asked(enum.Enum):
     OFFER = enum.auto()
     """"What can I do for you?", "anything else?": a bare yes is only the beginning of an answer."""
     YES_NO = enum.auto()
+    PHONE = enum.auto()
+    """A telephone number."""
     NUMBER = enum.auto()
-    """A number that is dictated: telephone, account, postcode. How many people come is FREE."""
+    """Another number that is dictated: account, code, postcode. How many people come is FREE."""
     SPELLING = enum.auto()
     """Letters, an e-mail address."""
+    BIRTH_DATE = enum.auto()
+    """A date that has a year."""
     UNKNOWN = enum.auto()
+
+
+DICTATED: Final = frozenset((Asked.PHONE, Asked.NUMBER, Asked.SPELLING, Asked.BIRTH_DATE))
+"""Answers that come in groups with pauses between them."""
 
 
 class Completeness(enum.Enum):
@@ -76,21 +84,26 @@ _GOES_ON: Final = re.compile(
     r"(?:^|\s)(?:you know|i mean|let me see|let's see|let me (?:just )?(?:check|think|look)|hold on|hang on|"
     r"(?:one|just a|just one) (?:second|moment|minute)|would like|half past|quarter (?:to|past)|kind of|sort of|"
     r"the thing is|(?:my|the) (?:\w+ )?(?:number|name|address|code|question)(?: is)?|either|in order|any day after|"
-    r"(?:can|could|would) you tell me|(?:is|are|was|be) (?:exactly|about|around|probably|only|really|\w+ially)|"
+    r"(?:can|could|would|will) you (?:please )?tell me|"
+    r"(?:can|could|would|will|shall|should|may|do|does|did) (?:you|we|it|they)|"
+    r"(?:is|are|was|were|be) (?:about|around|(?!early|lovely|friendly|likely|daily|weekly|monthly)\w+ly)|"
+    r"(?:caller|flight|order|room|booking|reference|invoice|account|bus|gate|platform) number|"
     r"(?:have|need|want|like|going|able|trying) two)$|"  # "I have to", misheard
     r"^(?:and |but |so |well )?(?:i think|i guess|i suppose|maybe)$|^(?:\w+ )?(?:number|code)$"
 )
 """Said by people who keep the floor."""
 _MAY_STILL_END: Final = re.compile(
     r"(?:^|\s)(?:come|go|log|sign|hold|fill|fill it|check|dial|turn it|hang|carry|move|get|stay) (?:in|on)$|"
-    r"(?:^|\s)(?:like|do|hear|know|about|want|need|believe|is|was|for|after|before) (?:that|this|these|his|so)$|"
+    r"(?:^|\s)(?:like|do|hear|know|about|want|need|believe|is|was|for|after|before|you|me|them) (?:that|this|these|his|so)$|"
     r"(?:^|\s)(?:i|we|you) (?:think|hope|guess|suppose|believe) so$|(?:^|\s)if (?:you|i|we) (?:can|could|may|must|do)$|"
     r"(?:^|\s)(?:what|whatever|anything|everything) (?:you|we|i|they) (?:\w+ )?(?:can|do|have|want|need|did|could)$"
 )
 """Ends that look open and needn't be."""
 _ASKS_BACK: Final = re.compile(r"^(?:and |so )?(?:what|who|where|which|how|when|why)\b.*\?$")
 """"What is it for?" ends as no statement does."""
-_STARTS_A_CLAUSE: Final = re.compile(r"^(?:to|if|when|while|since|although|after|before|because|at)\b[^,]*$")
+_STARTS_A_CLAUSE: Final = re.compile(
+    r"^(?:to|if|when|while|since|although|after|before|because|at)\b(?!.*, (?!who|which|that|where|when|and|or)\w+ \w+)"
+)
 """"To change my booking." has begun with what usually comes before the point."""
 
 _WHOLE: Final = re.compile(
@@ -141,8 +154,10 @@ def _trails_off(text: str, words: list[str], asked: Asked) -> Completeness | Non
 
 def _only_an_aside(text: str, words: list[str], asked: Asked) -> Completeness | None:
     """ "Sure, it is" where a number is awaited, "yes" where a wish is."""
-    awaits_more = asked in (Asked.NUMBER, Asked.SPELLING, Asked.OFFER) and words != ["no"]
-    return Completeness.OPEN if awaits_more and all(w in _ASIDES or w in _CANNOT_BE_LAST for w in words) else None
+    awaits_more = (asked in DICTATED or asked is Asked.OFFER) and words != ["no"]
+    announces = asked in DICTATED and words[-1] in ("number", "code", "address", "name")
+    aside = all(word in _ASIDES or word in _CANNOT_BE_LAST for word in words)
+    return Completeness.OPEN if announces or (awaits_more and aside) else None
 
 
 def _closes(text: str, words: list[str], asked: Asked) -> Completeness | None:
@@ -151,13 +166,23 @@ def _closes(text: str, words: list[str], asked: Asked) -> Completeness | None:
 
 
 def _dictates(text: str, words: list[str], asked: Asked) -> Completeness | None:
-    match dictation(text, letters=asked is Asked.SPELLING, digits=asked is Asked.NUMBER):
+    digits = asked in (Asked.PHONE, Asked.NUMBER)
+    match dictation(text, letters=asked is Asked.SPELLING, digits=digits, of_phone=asked is not Asked.NUMBER):
         case Dictation.GOING_ON:
             return Completeness.DICTATING
         case Dictation.DONE:
             return Completeness.COMPLETE
         case None:
             return None
+
+
+def _is_a_birth_date(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    if asked is not Asked.BIRTH_DATE:
+        return None
+    plain = " ".join(words)
+    if ends_in_year(plain):
+        return Completeness.COMPLETE
+    return Completeness.DICTATING if is_time_or_date(plain) or has_date_word(plain) else None
 
 
 def _goes_on(text: str, words: list[str], asked: Asked) -> Completeness | None:
@@ -175,7 +200,15 @@ def _is_a_sentence(text: str, words: list[str], asked: Asked) -> Completeness | 
     return Completeness.COMPLETE if ended and not _STARTS_A_CLAUSE.search(text) else None
 
 
-_RULES: Final[tuple[_Rule, ...]] = (_trails_off, _only_an_aside, _closes, _dictates, _goes_on, _is_a_sentence)
+_RULES: Final[tuple[_Rule, ...]] = (
+    _trails_off,
+    _only_an_aside,
+    _closes,
+    _is_a_birth_date,
+    _dictates,
+    _goes_on,
+    _is_a_sentence,
+)
 """The first that has an opinion decides."""
 
 
@@ -183,8 +216,13 @@ _RULES: Final[tuple[_Rule, ...]] = (_trails_off, _only_an_aside, _closes, _dicta
 
 _ASKS: Final = (
     (Asked.SPELLING, re.compile(r"\bspell|\be-?mail address|\bletter by letter")),
+    (Asked.BIRTH_DATE, re.compile(r"\bdate of birth|\bbirth ?da(?:y|te)|\b(?:were|was) \w+ born")),
     (Asked.OFFER, re.compile(r"\banything else|\b(?:can|may|could) i (?:help|do for)|\bhelp you\b")),
     (Asked.FREE, re.compile(r"\bhow (?:many|much|old|long|often)\b")),
+    (
+        Asked.PHONE,
+        re.compile(r"\b(?:(?:tele)?phone|mobile|cell|call-?back|contact|your) number\b|\bnumber\b.*\b(?:reach|call)\b"),
+    ),
     (
         Asked.NUMBER,
         re.compile(

@@ -1,7 +1,7 @@
 """Numbers, letters and dates as people dictate them and recognisers write them down: is this one finished?
 
-Knows the North American telephone number (10 digits, 11 with the leading 1), numbers with a country code, card numbers,
-e-mail addresses, times and dates. The length of any other number is unknown, so it is never finished by itself.
+Knows the North American telephone number (10 digits, 11 with the leading 1), numbers with a country code, e-mail
+addresses, times and dates. The length of any other number is unknown, so it is never finished by itself.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ _NATO: Final = frozenset(
     ]
 )
 
+_OTHER_NUMBER: Final = re.compile(r"\b(?:account|card|order|policy|reference|customer|tracking)\b")
 _INTRODUCES_A_NUMBER: Final = re.compile(
     r"\b(?:number|digits|code|account|zip|pin|extension|area|policy|reference|order)\b|\b(?:reach|call|ring|text) me\b"
 )
@@ -91,6 +92,11 @@ _TIME_OR_DATE: Final = re.compile(
     rf"|{_DAY_OF_MONTH}(?: of)? (?:{_MONTH})(?: {_YEAR})?|(?:{_MONTH}) (?:the )?{_DAY_OF_MONTH}(?: {_YEAR})?"
     rf"|(?:{_MONTH}) {_YEAR}|\d{{1,2}} \d{{1,2}} (?:19|20)\d\d)$"
 )
+_ENDS_IN_YEAR: Final = re.compile(
+    rf"(?:^|\s)(?:{_YEAR}|\d{{1,2}} \d{{1,2}} \d\d|(?:{'|'.join(_TENS)})(?: (?:{'|'.join(_UNITS[1:])}))?|[3-9]\d)$"
+)
+"""People say "seventy two" for 1972; as a number it needs two digits."""
+_DATE_WORD: Final = re.compile(rf"\b(?:{_MONTH})\b|\b\d{{1,2}}(?:st|nd|rd|th)\b|\w(?:th|first|second|third)$")
 _DOMAIN_ENDS: Final = re.compile(
     r"(?:\.|\bdot )(?:com|org|net|edu|gov|info|io|eu|de|fr|in|us|ca|co\.? ?(?:dot )?uk)\.?$"
 )
@@ -110,13 +116,24 @@ def is_time_or_date(words: str) -> bool:
     return bool(_TIME_OR_DATE.search(words))
 
 
-def dictation(text: str, *, letters: bool = False, digits: bool = False) -> Dictation | None:
+def ends_in_year(words: str) -> bool:
+    """Whether lower-case `words` without punctuation end in what can be a year of birth."""
+    return bool(_ENDS_IN_YEAR.search(words))
+
+
+def has_date_word(words: str) -> bool:
+    """Whether a month or a day of one is among them."""
+    return bool(_DATE_WORD.search(words))
+
+
+def dictation(text: str, *, letters: bool = False, digits: bool = False, of_phone: bool = True) -> Dictation | None:
     """How far a dictation at the end of lower-case `text` has come; `None` where there is none.
 
-    `letters`, `digits`: that is what was asked for, so that one of them is enough to know.
+    `letters`, `digits`: that is what was asked for, so that one of them is enough to know. `of_phone`: a number may be
+    that of a telephone, whose length is known.
     """
     spelled = _letters(text, asked=letters)
-    return spelled if spelled is not None else _digits(text, asked=digits or letters)
+    return spelled if spelled is not None else _digits(text, asked=digits or letters, of_phone=of_phone)
 
 
 def _letters(text: str, *, asked: bool) -> Dictation | None:
@@ -137,19 +154,25 @@ def _letters(text: str, *, asked: bool) -> Dictation | None:
     return None
 
 
-def _digits(text: str, *, asked: bool) -> Dictation | None:
+def _digits(text: str, *, asked: bool, of_phone: bool) -> Dictation | None:
     words = _TOKEN.findall(text)
     run = _run_of_digits(words)
     if not run:
         # "It's four one time": the last digit was misheard, and there are more to come.
         return Dictation.GOING_ON if asked and any(map(_size, words)) else None
-    count = sum(run)
     if not asked and (_MEASURES.search(text) or not _looks_dictated(text, run)):
         return None
-    international = "+" in text or "plus " in text
-    if count in (10, 16) or (count == 11 and _starts_with_one(text)) or (international and count >= 11):
-        return Dictation.DONE
-    return Dictation.GOING_ON
+    return Dictation.DONE if of_phone and _is_whole_phone_number(text, sum(run), asked=asked) else Dictation.GOING_ON
+
+
+def _is_whole_phone_number(text: str, digits: int, *, asked: bool) -> bool:
+    if _OTHER_NUMBER.search(text):
+        return False
+    first = next((word for word in _TOKEN.findall(text) if _size(word)), "")
+    if "+" in text or "plus " in text or first.startswith("1") or first == "one":
+        return digits >= 11
+    # One digit is easily heard twice.
+    return digits == 10 or (asked and digits > 10)
 
 
 def _looks_dictated(text: str, run: list[int]) -> bool:
@@ -185,8 +208,3 @@ def _size(word: str) -> int:
     if word.isdecimal():
         return len(word)
     return 1 if word in _ONE_DIGIT else 2 if word in _TWO_DIGITS else 0
-
-
-def _starts_with_one(text: str) -> bool:
-    first = next((word for word in _TOKEN.findall(text) if _size(word)), "")
-    return first.startswith("1") or first == "one"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from trunkline.conversation.completeness import Asked, Completeness, completeness
+from trunkline.conversation.completeness import DICTATED, Asked, Completeness, completeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class EndOfTurn:
     """Probability from which the sound counts as finished."""
     agreed_seconds: float = 0.1
     """Words and sound are complete."""
-    words_only_seconds: float = 0.3
+    words_only_seconds: float = 0.2
     """The words are complete, nobody judged the sound (an overloaded machine)."""
-    contradicted_seconds: float = 0.5
+    contradicted_seconds: float = 0.45
     """The words are complete, the sound isn't."""
-    undecided_seconds: float = 0.5
+    undecided_seconds: float = 0.7
     """The words don't tell, the sound is complete or unknown."""
-    sound_against_seconds: float = 0.8
+    sound_against_seconds: float = 0.9
     """The words don't tell, the sound is not complete."""
-    dictating_seconds: float = 1.2
+    dictating_seconds: float = 1.15
     """Amid a number or letters: as long as people look at the next group of digits."""
     longest_seconds: float = 1.5
     """The words can't end like this: somebody is looking for the next one."""
@@ -59,8 +59,7 @@ class EndOfTurn:
         nothing was understood. `None`: not known, or not yet.
         """
         if not said:
-            dictated = asked in (Asked.NUMBER, Asked.SPELLING)
-            return self.dictating_seconds if dictated else self.no_words_seconds
+            return self.dictating_seconds if asked in DICTATED else self.no_words_seconds
         sound = None if finished is None else finished >= self.finished_above
         match completeness(said, asked):
             case Completeness.COMPLETE:
