@@ -1,7 +1,7 @@
 """Worker processes that compute speech, so that the event loop and its audio clock never wait.
 
-Processes and not threads: they have a lower priority than the clock, their crash isn't ours, and (measured, see
-`docs/decisions/0003-speech-engines.md`) the same synthesis costs half the CPU time there.
+Processes and not threads: they cost the same, but run at a lower priority than the clock, disturb it less at worst, can
+be ended in the middle of their work, and their crash isn't ours (figures in `docs/decisions/0003-speech-engines.md`).
 """
 
 from __future__ import annotations
