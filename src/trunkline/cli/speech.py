@@ -17,6 +17,7 @@ from trunkline.audio import SAMPLE_BYTES, SAMPLE_RATE, from_float, seconds_of, t
 from trunkline.cli.shared import load_settings
 from trunkline.errors import RequestError
 from trunkline.speech import make_speech_to_text, make_text_to_speech, whisper_model
+from trunkline.speech.smart_turn import smart_turn_model
 
 app = typer.Typer(help="Speech on this machine: models, voice, recognition.", no_args_is_help=True)
 console = Console(highlight=False)
@@ -28,13 +29,17 @@ def fetch(context: typer.Context) -> None:
     settings = load_settings(context).speech
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("looking for the Whisper model", total=None)
+        task = progress.add_task("looking for the speech models", total=None)
 
         def report(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total)
 
-        folder = whisper_model(settings, report, replace=True)
-    console.print(f"[green]✓[/green] Whisper model: {folder}")
+        folders = {
+            "Whisper": whisper_model(settings, report, replace=True),
+            "Smart Turn": smart_turn_model(settings, report, replace=True),
+        }
+    for name, folder in folders.items():
+        console.print(f"[green]✓[/green] {name} model: {folder}")
 
 
 @app.command()
