@@ -209,6 +209,10 @@ class AgentSettings(Section):
     """Pace of the voice."""
     language: str = "en"
     """Language that is listened for."""
+    likely_words: str = (
+        "yes, no, Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday, half past, o'clock, morning, goodbye"
+    )
+    """Words that are often said to it, as a list: short answers on a noisy line are understood better."""
     variables: dict[str, str] = Field(default_factory=dict)
     """Values for the script when the call brings none."""
     max_call_seconds: float = Field(600.0, ge=5, le=14400)

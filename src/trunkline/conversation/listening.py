@@ -225,7 +225,10 @@ class Listening:
     async def _transcribe(self, utterance: Utterance) -> Transcript:
         if utterance.voiced_seconds < LEAST_SPEECH:
             return Transcript("", 0.0)
-        return await self._speech_to_text.transcribe(bytes(utterance.audio), language=self._agent.language)
+        agent = self._agent
+        return await self._speech_to_text.transcribe(
+            bytes(utterance.audio), language=agent.language, hint=agent.likely_words
+        )
 
     def _forget_guess(self) -> None:
         if self._guess is not None:
