@@ -54,7 +54,7 @@ lock: $(UV) ## bring the locked requirements up to date
 setup: .venv/.ready
 
 parts: setup
-	@trunkline pbx fetch
+	@trunkline pbx fetch --sounds
 	@trunkline speech fetch
 
 # uv itself, where the machine has none: from the package index, hash-checked like everything else

@@ -12,7 +12,6 @@ import uvloop
 from rich.console import Console
 
 from trunkline import logs
-from trunkline.app import bind, open_house, serving
 from trunkline.cli.shared import load_settings
 from trunkline.settings import Settings
 
@@ -35,6 +34,9 @@ def serve(
 
 
 async def _serve(settings: Settings, announce: bool) -> None:
+    # Imported here: the whole house takes a second to load, which no other command should wait for.
+    from trunkline.app import bind, open_house, serving  # noqa: PLC0415
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
