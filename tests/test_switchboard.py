@@ -11,6 +11,7 @@ import pytest
 from tests.conversation.booth import Mind
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector
 from tests.doubles_store import MemoryCallStore, MemoryShelf
+from trunkline import call
 from trunkline.audio import SILENCE
 from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
@@ -70,11 +71,11 @@ class FakeLeg:
     def attach(self, listener: LegListener) -> None:
         self._listener = listener
 
-    def close(self) -> None:
+    def close(self, *, broken: bool = False) -> None:
         if not self.closed:
             self.closed = True
             if self._listener is not None:
-                self._listener.leg_closed("closed")
+                self._listener.leg_closed("closed", broken=broken)
             self._on_closed()
 
     async def run(self, seconds: float) -> None:
@@ -208,6 +209,7 @@ async def test_the_greeting_is_synthesised_while_the_phone_rings(office: Office)
     assert isinstance(voice, FakeTextToSpeech)
     await office.until(lambda: voice.synthesised == ["Hello."])
     assert office.board.live_calls[record.id].state is CallState.DIALLING
+    office.pbx.report(FarEndRinging(record.id))
     await office.board.hang_up(record.id)
     await office.ended(record.id)
 
@@ -251,6 +253,7 @@ async def test_nobody_answers(office: Office, rang: bool, disposition: Dispositi
 
 async def test_cancelled_while_it_rings(office: Office) -> None:
     record = await office.place()
+    office.pbx.report(FarEndRinging(record.id))
     await office.board.hang_up(record.id)
     ended = await office.ended(record.id)
     assert ended.end is not None
@@ -258,6 +261,96 @@ async def test_cancelled_while_it_rings(office: Office) -> None:
     assert office.pbx.hung_up == [record.id]
     with pytest.raises(CallEnded):
         await office.board.hang_up(record.id)
+
+
+async def test_a_cancelled_call_is_not_taken_back_before_the_far_end_gave_a_sign(office: Office) -> None:
+    record = await office.place()
+    await office.board.hang_up(record.id)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert office.pbx.hung_up == []
+    office.pbx.report(FarEndProgress(record.id))
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert ended.end.disposition is Disposition.CANCELLED
+    assert office.pbx.hung_up == [record.id]
+
+
+async def test_a_cancelled_call_without_a_sign_is_taken_back_all_the_same(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call, "SIGN_WAIT", 0.05)
+    record = await office.place()
+    await office.board.hang_up(record.id)
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert ended.end.disposition is Disposition.CANCELLED
+    assert office.pbx.hung_up == [record.id]
+
+
+async def test_answered_while_it_is_cancelled(office: Office) -> None:
+    record = await office.place()
+    await office.board.hang_up(record.id)
+    office.pbx.report(FarEndAnswered(record.id))
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert ended.end.disposition is Disposition.ANSWERED
+    assert office.pbx.hung_up == [record.id]
+
+
+async def test_the_person_picks_up_and_hangs_up_at_once(office: Office) -> None:
+    record = await office.place()
+    office.pbx.report(FarEndRinging(record.id))
+    office.pbx.report(FarEndAnswered(record.id))
+    office.pbx.report(FarEndGone(record.id, 16))
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert (ended.end.disposition, ended.end.hung_up_by) == (Disposition.ANSWERED, HangUpBy.PERSON)
+    assert "before anything was said" in ended.end.reason
+
+
+async def test_asterisk_can_not_connect_the_audio(office: Office) -> None:
+    record = await office.place()
+    office.pbx.report(FarEndAnswered(record.id))
+    office.pbx.report(FarEndGone(record.id))
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert (ended.end.disposition, ended.end.hung_up_by) == (Disposition.FAILED, HangUpBy.SYSTEM)
+
+
+async def test_the_person_hangs_up_while_the_greeting_is_still_being_made(office: Office) -> None:
+    voice = office.senses.text_to_speech
+    assert isinstance(voice, FakeTextToSpeech)
+    voice.hold()
+    record = await office.place()
+    leg = FakeLeg(record.id, lambda: office.pbx.report(FarEndGone(record.id, 16)))
+    office.legs.expected[record.id](leg)
+    leg.close()
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert (ended.end.disposition, ended.end.hung_up_by) == (Disposition.ANSWERED, HangUpBy.PERSON)
+    assert office.brain.mind.closed
+
+
+async def test_broken_audio_is_no_hang_up(office: Office) -> None:
+    record = await office.place()
+    leg = await office.answer(record.id)
+    await leg.run(0.1)
+    leg.close(broken=True)
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert (ended.end.disposition, ended.end.hung_up_by) == (Disposition.FAILED, HangUpBy.SYSTEM)
+    assert "audio broke off" in ended.end.reason
+
+
+async def test_a_far_end_that_falls_silent_for_good_has_not_hung_up(office: Office) -> None:
+    record = await office.place()
+    leg = await office.answer(record.id)
+    leg._on_closed = lambda: office.pbx.report(FarEndGone(record.id, 44))
+    leg.close()
+    ended = await office.ended(record.id)
+    assert ended.end is not None
+    assert (ended.end.disposition, ended.end.hung_up_by) == (Disposition.ANSWERED, HangUpBy.CARRIER)
 
 
 async def test_hung_up_on_request_in_the_conversation(office: Office) -> None:
@@ -363,6 +456,7 @@ async def test_what_cannot_be_called_is_refused_and_nothing_is_dialled() -> None
         first = await office.place()
         with pytest.raises(TooManyCalls):
             await board.place_call(CallRequest(NUMBER, "me"))
+        office.pbx.report(FarEndRinging(first.id))
         await board.hang_up(first.id)
         await office.ended(first.id)
 

@@ -73,7 +73,7 @@ class Probe:
 
     def key_received(self, digit: str) -> None: ...
 
-    def leg_closed(self, why: str) -> None:
+    def leg_closed(self, why: str, *, broken: bool) -> None:
         self.closed_at = time.monotonic()
         self.closed.set()
 

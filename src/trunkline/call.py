@@ -48,10 +48,24 @@ STAMPS: Final = {
 }
 """Which time of the record a state sets, the first time it is reached."""
 
+SIGN_WAIT = 1.0
+"""Seconds after dialling in which we wait for a sign of the far end before we cancel: if Asterisk cancels while the
+trunk's 407 is on its way, it answers that with a second INVITE and forgets it: a phone rings with nobody behind it."""
 CAUSE_WAIT = 1.0
 """Seconds we wait for Asterisk's word on a channel whose audio has ended."""
 MEDIA_WAIT = 5.0
 """Seconds between an answer and its audio before the call counts as failed."""
+RTP_TIMEOUT_CAUSE = 44
+"""Q.850 cause Asterisk gives a channel that it ends because no RTP came any more."""
+ENDED_BY: Final = {
+    HangUpBy.OPERATOR: "Hung up on request.",
+    HangUpBy.SYSTEM: "The service was stopped during the call.",
+}
+CANCELLED_BY: Final = {
+    HangUpBy.OPERATOR: "Cancelled before it was answered.",
+    HangUpBy.SYSTEM: "The service was stopped before the call was answered.",
+}
+RESTARTED: Final = "It is started again by itself: place the call once more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +101,16 @@ class OutboundCall:
         self._leg: asyncio.Future[CallLeg] = loop.create_future()
         self._gone: asyncio.Future[FarEndGone | PbxLost] = loop.create_future()
         self._end_asked: asyncio.Future[HangUpBy] = loop.create_future()
+        self._sign: asyncio.Future[None] = loop.create_future()
         self._media_due: asyncio.TimerHandle | None = None
         self._rang = False
+        self._dialled_at = 0.0
 
     # ── what happens outside ───────────────────────────────────────────────────────────────────────────────────
 
     def far_end(self, event: LegEvent) -> None:
         """What telephony reports of the far leg."""
+        _settle(self._sign, None)
         match event:
             case FarEndRinging():
                 self._rang = True
@@ -162,15 +179,16 @@ class OutboundCall:
     async def _place(self) -> CallEnd:
         """Dial, and see it through to the end."""
         self._change(CallState.DIALLING)
+        self._dialled_at = asyncio.get_running_loop().time()
         preparing = asyncio.create_task(self._prepare(), name=f"greeting {self.record.id}")
         try:
             await self._line.pbx.dial(
                 self.record.id, self.record.number, caller_id=self.record.caller_id, ring_timeout=self._ring_timeout
             )
-            leg = await self._until_answered(preparing)
-            if leg is None:
+            conversation = await self._until_answered(preparing)
+            if conversation is None:
                 return await self._unanswered()
-            conversation = await preparing
+            leg = self._leg.result()
             recorder = self._line.recordings.open(self.record.id)
             self.record = replace(self.record, recording=recorder.path.name)
             return await self._after(await conversation.hold(leg, recorder))
@@ -202,7 +220,8 @@ class OutboundCall:
             raise
         return conversation
 
-    async def _until_answered(self, preparing: asyncio.Task[Conversation]) -> CallLeg | None:
+    async def _until_answered(self, preparing: asyncio.Task[Conversation]) -> Conversation | None:
+        """Until there are a leg and something to say, or the call has ended: `None`."""
         waiting: set[asyncio.Future[Any]] = {self._leg, self._gone, self._end_asked, preparing}
         while True:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -211,16 +230,24 @@ class OutboundCall:
             if self._gone.done() or self._end_asked.done():
                 return None
             if self._leg in done:
-                return self._leg.result()
+                self._leg.result()
+            if self._leg.done() and preparing.done():
+                return preparing.result()
 
     async def _unanswered(self) -> CallEnd:
-        """The far end, the carrier or somebody at our side ended it before an answer."""
+        """The far end, the carrier or somebody at our side ended it before there was a conversation."""
         if self._end_asked.done() and not self._gone.done():
+            waited = asyncio.get_running_loop().time() - self._dialled_at
+            signs: set[asyncio.Future[Any]] = {self._sign, self._gone}
+            left = max(0.0, SIGN_WAIT - waited)
+            await asyncio.wait(signs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             await self._line.pbx.hang_up(self.record.id)
-            return CallEnd(Disposition.CANCELLED, "Cancelled before it was answered.", self._end_asked.result())
+            return self._taken_back(self._end_asked.result())
         gone = self._gone.result()
         if isinstance(gone, PbxLost):
-            return self._broken(f"Asterisk stopped while the call was being placed: {gone.why}")
+            return self._broken(f"Asterisk was lost while the call was being placed ({gone.why}). {RESTARTED}")
+        if self.record.state is CallState.ANSWERED:
+            return self._answered_in_vain(gone)
         end = diagnosis.explain(
             sip_code=gone.sip_code,
             sip_reason=gone.sip_reason,
@@ -237,13 +264,28 @@ class OutboundCall:
         await asyncio.wait({self._gone}, timeout=CAUSE_WAIT)
         gone = self._gone.result() if self._gone.done() else None
         if isinstance(gone, PbxLost):
-            return self._broken(f"Asterisk stopped during the call: {gone.why}")
+            return self._broken(f"Asterisk was lost during the call ({gone.why}). {RESTARTED}")
         cause = gone.q850_cause if gone else None
+        by, why = ending.by, ending.reason
         if self._end_asked.done():
             by = self._end_asked.result()
-            why = "Hung up on request." if by is HangUpBy.OPERATOR else "The service was stopped during the call."
-            return CallEnd(Disposition.ANSWERED, why, by, sip_code=200, q850_cause=cause)
-        return CallEnd(Disposition.ANSWERED, ending.reason, ending.by, sip_code=200, q850_cause=cause)
+            why = ENDED_BY[by]
+        elif by is HangUpBy.PERSON and cause == RTP_TIMEOUT_CAUSE:
+            by, why = HangUpBy.CARRIER, "The far end sent no sound any more; its hang-up was probably lost on the way."
+        return CallEnd(Disposition.ANSWERED, why, by, sip_code=200, q850_cause=cause)
+
+    def _taken_back(self, by: HangUpBy) -> CallEnd:
+        """We gave it up before there was a conversation."""
+        if self.record.state is CallState.ANSWERED:
+            return CallEnd(Disposition.ANSWERED, ENDED_BY[by], by, sip_code=200)
+        return CallEnd(Disposition.CANCELLED, CANCELLED_BY[by], by)
+
+    def _answered_in_vain(self, gone: FarEndGone) -> CallEnd:
+        """Somebody picked up, and it was over before there was a conversation."""
+        if gone.q850_cause is None:
+            return self._broken("The call was answered, but Asterisk could not connect its audio; its log says why.")
+        why = "The person hung up before anything was said."
+        return CallEnd(Disposition.ANSWERED, why, HangUpBy.PERSON, sip_code=200, q850_cause=gone.q850_cause)
 
     # ── telling ────────────────────────────────────────────────────────────────────────────────────────────────
 

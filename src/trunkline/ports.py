@@ -33,8 +33,11 @@ class LegListener(Protocol):
     def key_received(self, digit: str) -> None:
         """The person pressed a key: one of `0123456789*#ABCD`."""
 
-    def leg_closed(self, why: str) -> None:
-        """The leg is gone, `why` for the log. Called once; nothing is called after it."""
+    def leg_closed(self, why: str, *, broken: bool) -> None:
+        """The leg is gone, `why` for the log; `broken` where that was no hang-up of either side but a failure.
+
+        Called once; nothing is called after it.
+        """
 
 
 class CallLeg(Protocol):

@@ -122,11 +122,11 @@ class Booth:
     def close(self) -> None:
         self.hang_up("The agent hung up.")
 
-    def hang_up(self, why: str = "The person hung up.") -> None:
+    def hang_up(self, why: str = "The person hung up.", *, broken: bool = False) -> None:
         if not self.closed:
             self.closed = True
             assert self._listener is not None
-            self._listener.leg_closed(why)
+            self._listener.leg_closed(why, broken=broken)
 
     # ── the person ─────────────────────────────────────────────────────────────────────────────────────────────
 

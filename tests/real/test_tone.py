@@ -87,7 +87,7 @@ class Telephonist:
         self.keys += digit
         self._changed.set()
 
-    def leg_closed(self, why: str) -> None:
+    def leg_closed(self, why: str, *, broken: bool) -> None:
         self.closed.set_result(why)
 
     async def until(self, condition: Callable[[], bool]) -> None:

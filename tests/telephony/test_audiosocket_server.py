@@ -48,6 +48,7 @@ class Listener:
         self.keys = ""
         self.asked = 0
         self.ends: list[str] = []
+        self.broken = False
         self.ended = asyncio.Event()
         self._fails_in = fails_in
         self._changed = asyncio.Event()
@@ -69,8 +70,9 @@ class Listener:
         self.keys += digit
         self._changed.set()
 
-    def leg_closed(self, why: str) -> None:
+    def leg_closed(self, why: str, *, broken: bool) -> None:
         self.ends.append(why)
+        self.broken = broken
         self.ended.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -259,6 +261,7 @@ async def test_malformed_messages_end_the_call(line: Line) -> None:
     peer, listener = await line.call()
     peer.send(audio_message(frame(1)), b"\x10\xff\xff", audio_message(frame(2)))
     assert await listener.until_closed() == "AudioSocket: AUDIO message of 65535 bytes."
+    assert listener.broken
     assert listener.heard == [frame(1)]
     assert await peer.rest() == b""
     assert line.server.counters.malformed == 1
@@ -269,6 +272,7 @@ async def test_the_person_hangs_up(line: Line) -> None:
     line.tick()
     peer.close()
     assert await listener.until_closed() == "the other side closed the connection"
+    assert not listener.broken
     asked = listener.asked
     line.tick(5)
     assert listener.asked == asked
@@ -284,6 +288,7 @@ async def test_asterisk_says_that_it_hangs_up(line: Line, goodbye: bytes, why: s
     peer, listener = await line.call()
     peer.send(audio_message(frame(1)), goodbye, audio_message(frame(2)))
     assert await listener.until_closed() == why
+    assert listener.broken == ("error" in why)
     assert listener.heard == [frame(1)]
     assert await peer.rest() == b""
 
@@ -298,6 +303,7 @@ async def test_a_peer_that_resets_the_connection_has_hung_up(line: Line) -> None
     raw.close()
     line.tick(3)
     assert await listener.until_closed() == "the other side closed the connection"
+    assert not listener.broken
     asked = listener.asked
     line.tick(3)
     assert listener.asked == asked
@@ -313,6 +319,7 @@ async def test_we_hang_up(line: Line) -> None:
     peer.send(audio_message(frame(1)))  # what is on the way must not turn our goodbye into a reset
     assert await peer.rest() == audio_message(frame(1)) + audio_message(frame(2)) + HANG_UP
     assert await listener.until_closed() == "closed by the call"
+    assert not listener.broken
     assert listener.heard == []
     line.tick(2)
     assert listener.asked == 2
@@ -351,6 +358,7 @@ async def test_what_a_listener_raises_ends_its_leg_alone(
     await line.until(lambda counters: counters.frames_in == 1)
     line.tick()
     assert await bad.until_closed() == "internal error"
+    assert bad.broken
     assert (await peer.rest()).endswith(HANG_UP)
     assert line.server.counters.listener_errors == 1
     assert bad.leg is not None
@@ -407,6 +415,7 @@ async def test_a_peer_that_takes_no_more_is_closed_before_delay_builds_up(line: 
             line.tick()
             await asyncio.sleep(0)  # the loop hands the frame to the kernel
         assert await listener.until_closed() == "Asterisk stopped taking the audio"
+        assert listener.broken
         assert listener.asked < 100  # two seconds, most of them in the kernel's buffers
     assert line.server.counters.stalled == 1
 

@@ -23,7 +23,7 @@ from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
 from trunkline.conversation.transcript import TurnLog
-from trunkline.errors import BrainError, SpeechUnavailable
+from trunkline.errors import BrainError, ProtocolError, SpeechUnavailable
 from trunkline.events import GreetingStarted, SentenceStarted, SpeechHeard
 from trunkline.models import CallId, HangUpBy
 from trunkline.models import Speaker as Side
@@ -105,7 +105,7 @@ class Conversation:
         self._cut_words: str | None = None
         self._tape: Tape | None = None
         self._talk: asyncio.Task[Ending] | None = None
-        self._closed_why = ""
+        self._broken_by: str | None = None
 
     # ── before the answer ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,8 +134,8 @@ class Conversation:
     def key_received(self, digit: str) -> None:
         self._listening.key(digit)
 
-    def leg_closed(self, why: str) -> None:
-        self._closed_why = why
+    def leg_closed(self, why: str, *, broken: bool) -> None:
+        self._broken_by = why if broken else None
         if self._talk is not None:
             self._talk.cancel()
 
@@ -150,7 +150,9 @@ class Conversation:
     # ── the conversation ───────────────────────────────────────────────────────────────────────────────────────
 
     async def hold(self, leg: CallLeg, recorder: Recorder) -> Ending:
-        """From the answer to the end. Returns when the leg is closed, by whichever side."""
+        """From the answer to the end. Returns when the leg is closed, by whichever side; raises `ProtocolError` when it
+        broke.
+        """
         self._tape = Tape(recorder)
         self._log.answered_at = self._clock.now()
         try:
@@ -158,7 +160,9 @@ class Conversation:
                 self._talk = call.create_task(self._to_the_end(), name=f"conversation {leg.call_id}")
                 leg.attach(self)
             if self._talk.cancelled():
-                return Ending(HangUpBy.PERSON, self._closed_why or "The person hung up.")
+                if self._broken_by is not None:
+                    raise ProtocolError(f"The call's audio broke off: {self._broken_by.rstrip('.')}.")
+                return Ending(HangUpBy.PERSON, "The person hung up.")
             return self._talk.result()
         finally:
             leg.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+from functools import partial
 from typing import Final, Protocol, cast
 from uuid import UUID
 
@@ -79,6 +80,7 @@ class AudioSocketLeg(asyncio.Protocol):
         self._listener: LegListener | None = None
         self._why: str | None = None
         """Set when the leg is closed."""
+        self._broken = False
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle
         self.frames_in = self.frames_out = self.frames_unheard = 0
@@ -99,7 +101,7 @@ class AudioSocketLeg(asyncio.Protocol):
         if self._why is None:
             self._clock.add(self)
         else:
-            self._loop.call_soon(listener.leg_closed, self._why)
+            self._tell_closed(listener, self._why)
 
     def close(self) -> None:
         """Hang up: the dialplan goes on behind `AudioSocket()`."""
@@ -142,7 +144,8 @@ class AudioSocketLeg(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         # A peer that closes with our audio still unread resets the connection: a hang-up like any other.
-        self._end(PEER_CLOSED if exc is None or isinstance(exc, ConnectionError) else f"the connection broke: {exc}")
+        broke = exc is not None and not isinstance(exc, ConnectionError)
+        self._end(f"the connection broke: {exc}" if broke else PEER_CLOSED, broken=broke)
         self._timer.cancel()
         self._desk.disconnected(self)
 
@@ -153,18 +156,18 @@ class AudioSocketLeg(asyncio.Protocol):
         self._call_id = call_id
         self._timer.cancel()
 
-    def hang_up(self, why: str) -> None:
+    def hang_up(self, why: str, *, broken: bool = False) -> None:
         """Say so, then close. Closing with audio unread would reset the connection, which Asterisk takes for a
         failure that ends the channel; so only our side is closed, and what still comes is read and dropped.
         """
-        if self._end(why) and not self._transport.is_closing():
+        if self._end(why, broken=broken) and not self._transport.is_closing():
             self._transport.write(HANG_UP)
             self._transport.write_eof()
             self._timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
 
     def break_off(self, fault: Fault, detail: str = "") -> None:
         """Close at once and count why."""
-        if self._end(detail or fault):
+        if self._end(detail or fault, broken=True):
             log.warning("AudioSocket connection of call %s closed: %s", self._call_id or "unknown", detail or fault)
             self._desk.faulty(fault)
             self._transport.abort()
@@ -193,23 +196,26 @@ class AudioSocketLeg(asyncio.Protocol):
 
     def _peer_hung_up(self, event: HungUp) -> None:
         code = "" if event.error_code is None else f" with error 0x{event.error_code:02x}"
-        self._end(f"the other side hung up{code}")
+        self._end(f"the other side hung up{code}", broken=event.error_code is not None)
         self._transport.abort()
 
     def _listener_failed(self) -> None:
         log.exception("call %s: its audio could not be handled; the leg is closed", self._call_id)
         self._desk.faulty(Fault.LISTENER)
-        self.hang_up(Fault.LISTENER)
+        self.hang_up(Fault.LISTENER, broken=True)
 
-    def _end(self, why: str) -> bool:
+    def _end(self, why: str, *, broken: bool = False) -> bool:
         """Stop the media, once; whether this was the time. The listener is told when the caller's work is done."""
         if self._why is not None:
             return False
-        self._why = why
+        self._why, self._broken = why, broken
         self._timer.cancel()
         self._clock.remove(self)
         if self._call_id is not None:
             self._desk.ended(self, self._call_id)
         if self._listener is not None:
-            self._loop.call_soon(self._listener.leg_closed, why)
+            self._tell_closed(self._listener, why)
         return True
+
+    def _tell_closed(self, listener: LegListener, why: str) -> None:
+        self._loop.call_soon(partial(listener.leg_closed, why, broken=self._broken))
