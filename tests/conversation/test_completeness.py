@@ -50,9 +50,10 @@ SENTENCES = [
     ("my internet is down again", UNKNOWN),
     ("Maple Street", UNKNOWN),
     ("What is it for?", COMPLETE),
-    ("To leave the conference.", UNKNOWN),
-    ("If I can't come.", UNKNOWN),
-    ("To remove the participant, who joined the conference.", UNKNOWN),
+    ("To leave the conference.", OPEN),
+    ("If I can't come.", OPEN),
+    ("To remove the participant, who joined the conference.", OPEN),
+    ("When I come home.", UNKNOWN),
     ("To leave the conference, please try again.", COMPLETE),
     ("How do you do?", COMPLETE),
     ("", UNKNOWN),
@@ -130,6 +131,8 @@ DICTATED = [
     ("415-555-0198, thank you.", COMPLETE),
     ("I don't have it with me.", COMPLETE),
     ("No.", COMPLETE),
+    ("It's in for left.", DICTATING),  # misheard: nothing that was asked for is in it
+    ("Why do you need that?", COMPLETE),
 ]
 
 SPELLED = [

@@ -6,8 +6,13 @@ import pytest
 
 from trunkline.conversation.completeness import Asked
 from trunkline.conversation.end_of_turn import End, EndOfTurn, WaitUntil
+from trunkline.ports import Transcript
 
 RULES = EndOfTurn()
+
+
+def heard(said: str | None, confidence: float = 0.9) -> Transcript | None:
+    return None if said is None else Transcript(said, confidence)
 
 
 @pytest.mark.parametrize(
@@ -26,23 +31,25 @@ RULES = EndOfTurn()
         (0.1, "Maple Street", Asked.FREE, RULES.sound_against_seconds),
         (0.99, None, Asked.FREE, RULES.no_words_seconds),
         (0.99, "", Asked.FREE, RULES.no_words_seconds),
+        (0.02, "", Asked.FREE, RULES.sound_against_seconds),
+        (0.02, None, Asked.FREE, RULES.sound_against_seconds),
         (None, None, Asked.UNKNOWN, RULES.no_words_seconds),
         (0.99, None, Asked.NUMBER, RULES.dictating_seconds),
         (0.99, "", Asked.SPELLING, RULES.dictating_seconds),
     ],
 )
 def test_patience(finished: float | None, said: str | None, asked: Asked, seconds: float) -> None:
-    assert RULES.patience(finished, said, asked) == seconds
+    assert RULES.patience(finished, heard(said), asked) == seconds
 
 
 def test_the_more_is_missing_the_longer_it_waits() -> None:
     order = [
-        RULES.patience(0.9, "Yes."),
-        RULES.patience(None, "Yes."),
-        RULES.patience(0.1, "Yes."),
-        RULES.patience(0.1, "Maple Street"),
-        RULES.patience(0.9, "my number is four one five"),
-        RULES.patience(0.9, "I'd like to"),
+        RULES.patience(0.9, heard("Yes.")),
+        RULES.patience(None, heard("Yes.")),
+        RULES.patience(0.1, heard("Yes.")),
+        RULES.patience(0.1, heard("Maple Street")),
+        RULES.patience(0.9, heard("my number is four one five")),
+        RULES.patience(0.9, heard("I'd like to")),
     ]
     assert order == sorted(order)
     assert len(set(order)) == len(order)
@@ -52,23 +59,31 @@ def test_a_pause_in_a_phone_number_told_frame_by_frame() -> None:
     """Nothing is known, then the sound, then the words: each changes when the turn would end."""
     assert RULES.decide(0.04, None, None, Asked.FREE) == WaitUntil(RULES.no_words_seconds)
     assert RULES.decide(0.08, 0.97, None, Asked.FREE) == WaitUntil(RULES.no_words_seconds)
-    verdict = RULES.decide(0.22, 0.97, "It's four one five.", Asked.NUMBER)
+    verdict = RULES.decide(0.22, 0.97, heard("It's four one five."), Asked.NUMBER)
     assert verdict == WaitUntil(RULES.dictating_seconds)
     assert isinstance(verdict, WaitUntil)
-    assert RULES.decide(verdict.silence - 0.02, 0.97, "It's four one five.", Asked.NUMBER) == verdict
-    assert RULES.decide(verdict.silence, 0.97, "It's four one five.", Asked.NUMBER) == End()
+    assert RULES.decide(verdict.silence - 0.02, 0.97, heard("It's four one five."), Asked.NUMBER) == verdict
+    assert RULES.decide(verdict.silence, 0.97, heard("It's four one five."), Asked.NUMBER) == End()
 
 
 def test_yes_ends_the_turn_as_soon_as_it_is_understood() -> None:
-    assert RULES.decide(0.22, 0.97, "Yes.", Asked.YES_NO) == End()
+    assert RULES.decide(0.22, 0.97, heard("Yes."), Asked.YES_NO) == End()
 
 
 def test_silence_summed_from_frames_ends_it_on_the_very_frame() -> None:
     silence = sum(0.02 for _ in range(round(RULES.undecided_seconds / 0.02)))
-    assert RULES.decide(silence, 0.9, "Maple Street") == End()
+    assert RULES.decide(silence, 0.9, heard("Maple Street")) == End()
 
 
 def test_a_stricter_rule_takes_the_sound_less_easily() -> None:
     strict = EndOfTurn(finished_above=0.95)
-    assert strict.patience(0.9, "Yes.") == strict.contradicted_seconds
-    assert RULES.patience(0.9, "Yes.") == RULES.agreed_seconds
+    assert strict.patience(0.9, heard("Yes.")) == strict.contradicted_seconds
+    assert RULES.patience(0.9, heard("Yes.")) == RULES.agreed_seconds
+
+
+def test_words_that_were_hardly_understood_decide_nothing() -> None:
+    sure, unsure = Transcript("I am all good.", 0.9), Transcript("I am all good.", 0.3)
+    assert RULES.patience(0.9, sure, Asked.FREE) == RULES.agreed_seconds
+    assert RULES.patience(0.9, unsure, Asked.FREE) == RULES.undecided_seconds
+    assert RULES.patience(0.1, unsure, Asked.FREE) == RULES.sound_against_seconds
+    assert RULES.patience(0.9, Transcript("It's for my", 0.3), Asked.FREE) == RULES.longest_seconds

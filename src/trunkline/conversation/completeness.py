@@ -94,17 +94,18 @@ _GOES_ON: Final = re.compile(
 """Said by people who keep the floor."""
 _MAY_STILL_END: Final = re.compile(
     r"(?:^|\s)(?:come|go|log|sign|hold|fill|fill it|check|dial|turn it|hang|carry|move|get|stay) (?:in|on)$|"
-    r"(?:^|\s)(?:like|do|hear|know|about|want|need|believe|is|was|for|after|before|you|me|them) (?:that|this|these|his|so)$|"
+    r"(?:^|\s)(?:like|do|hear|know|about|want|need|believe|is|was|for|after|before|you|me) (?:that|this|these|so)$|"
     r"(?:^|\s)(?:i|we|you) (?:think|hope|guess|suppose|believe) so$|(?:^|\s)if (?:you|i|we) (?:can|could|may|must|do)$|"
     r"(?:^|\s)(?:what|whatever|anything|everything) (?:you|we|i|they) (?:\w+ )?(?:can|do|have|want|need|did|could)$"
 )
 """Ends that look open and needn't be."""
 _ASKS_BACK: Final = re.compile(r"^(?:and |so )?(?:what|who|where|which|how|when|why)\b.*\?$")
 """"What is it for?" ends as no statement does."""
-_STARTS_A_CLAUSE: Final = re.compile(
-    r"^(?:to|if|when|while|since|although|after|before|because|at)\b(?!.*, (?!who|which|that|where|when|and|or)\w+ \w+)"
-)
-""""To change my booking." has begun with what usually comes before the point."""
+_NO_MAIN_CLAUSE: Final = r"\b(?!.*, (?!who|which|that|where|when|and|or)\w+ \w+)"
+_LEADS_UP: Final = re.compile(rf"^(?:to|if|although|while|since|unless) \S+ \S+ \S+{_NO_MAIN_CLAUSE}")
+""""To change my booking." comes before the point."""
+_STARTS_A_CLAUSE: Final = re.compile(rf"^(?:to|if|when|while|since|although|after|before|because|at){_NO_MAIN_CLAUSE}")
+"""So does "when I come home", unless it is the answer."""
 
 _WHOLE: Final = re.compile(
     r"yes|yeah|yep|yup|yes (?:i do|i am|i can|i will|it is)|no|nope|nah|no (?:i don't|i'm not|i can't|it isn't)|"
@@ -124,6 +125,9 @@ _CLOSES: Final = re.compile(
     r"(?:that would|that will|that'd|that'll) be (?:\w+ )?(?:fine|great|good|perfect|okay|ok|lovely|nice))$"
 )
 """However a turn begins, with these it ends."""
+
+_REFUSES: Final = re.compile(r"\b(?:no|not|cannot|sorry|none|never|later|already|why|what|who|how)\b|n't\b")
+"""In what is said instead of a number that was asked for."""
 
 _OTHER_SPELLINGS: Final = (
     ("’", "'"),
@@ -187,14 +191,18 @@ def _is_a_birth_date(text: str, words: list[str], asked: Asked) -> Completeness 
 
 def _goes_on(text: str, words: list[str], asked: Asked) -> Completeness | None:
     plain = " ".join(words)
-    if _GOES_ON.search(plain):
+    if _GOES_ON.search(plain) or _LEADS_UP.search(text):
         return Completeness.OPEN
     ends_well = words[-1] not in _CANNOT_BE_LAST or _MAY_STILL_END.search(plain) or _ASKS_BACK.search(text)
     return None if ends_well else Completeness.OPEN
 
 
 def _is_a_sentence(text: str, words: list[str], asked: Asked) -> Completeness | None:
-    if is_time_or_date(" ".join(words)):
+    """Unless a number is awaited: then it leads up to it, or is misheard."""
+    plain = " ".join(words)
+    if asked in DICTATED and not _REFUSES.search(plain):
+        return Completeness.DICTATING
+    if is_time_or_date(plain):
         return Completeness.COMPLETE
     ended = len(words) >= 3 and text.endswith((".", "!", "?"))
     return Completeness.COMPLETE if ended and not _STARTS_A_CLAUSE.search(text) else None

@@ -261,7 +261,7 @@ class Conversation:
             heard_out = await self._hold_floor(answer, self._deliver(guess, answer), guess, bridge)
         finally:
             await _over(guess.words, bridge)
-        if not heard_out and guess.mind is not None and not answer.heard and not guess.words.cancelled():
+        if not heard_out and guess.mind is not None and not answer.heard_of_brain and not guess.words.cancelled():
             # The person went on before they heard anything: it was one turn, and the brain shall see it as one.
             self._mind = before
             self._carried = f"{self._carried} {guess.words.result().text}".strip()
@@ -335,7 +335,7 @@ class Conversation:
             # Reached when all was said, by an interruption and by a hang-up alike.
             if not delivering.done():
                 answer.cut_off = True
-                self._cut_words = answer.heard
+                self._cut_words = answer.heard_of_brain
             self._listening.agents_turn_ends()
             self._listening.asked = what_was_asked(answer.text)
             await _over(delivering, interruption)

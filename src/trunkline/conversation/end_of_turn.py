@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trunkline.conversation.completeness import DICTATED, Asked, Completeness, completeness
+from trunkline.ports import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class EndOfTurn:
 
     finished_above: float = 0.5
     """Probability from which the sound counts as finished."""
+    understood_above: float = 0.55
+    """Confidence from which words that are complete count as such: half a sentence misheard often makes a whole one."""
     agreed_seconds: float = 0.1
     """Words and sound are complete."""
     words_only_seconds: float = 0.2
@@ -43,37 +46,38 @@ class EndOfTurn:
     """The words are complete, the sound isn't."""
     undecided_seconds: float = 0.7
     """The words don't tell, the sound is complete or unknown."""
-    sound_against_seconds: float = 0.9
-    """The words don't tell, the sound is not complete."""
+    sound_against_seconds: float = 1.1
+    """The words don't tell or aren't known, the sound is not complete."""
     dictating_seconds: float = 1.15
     """Amid a number or letters: as long as people look at the next group of digits."""
     longest_seconds: float = 1.5
     """The words can't end like this: somebody is looking for the next one."""
-    no_words_seconds: float = 0.7
+    no_words_seconds: float = 0.9
     """The words aren't known yet, or nothing was understood."""
 
-    def patience(self, finished: float | None, said: str | None, asked: Asked = Asked.UNKNOWN) -> float:
+    def patience(self, finished: float | None, said: Transcript | None, asked: Asked = Asked.UNKNOWN) -> float:
         """Seconds of silence that end the turn.
 
-        `finished`: probability that the sound is that of an end; `said`: transcript of the turn so far, empty when
-        nothing was understood. `None`: not known, or not yet.
+        `finished`: probability that the sound is that of an end; `said`: the turn so far, without text when nothing
+        was understood. `None`: not known, or not yet.
         """
-        if not said:
-            return self.dictating_seconds if asked in DICTATED else self.no_words_seconds
         sound = None if finished is None else finished >= self.finished_above
-        match completeness(said, asked):
-            case Completeness.COMPLETE:
+        if said is None or not said.text:
+            unheard = self.sound_against_seconds if sound is False else self.no_words_seconds
+            return self.dictating_seconds if asked in DICTATED else unheard
+        match completeness(said.text, asked):
+            case Completeness.COMPLETE if said.confidence >= self.understood_above:
                 by_sound = {True: self.agreed_seconds, None: self.words_only_seconds, False: self.contradicted_seconds}
                 return by_sound[sound]
             case Completeness.OPEN:
                 return self.longest_seconds
             case Completeness.DICTATING:
                 return self.dictating_seconds
-            case Completeness.UNKNOWN:
+            case _:
                 return self.sound_against_seconds if sound is False else self.undecided_seconds
 
     def decide(
-        self, silence: float, finished: float | None, said: str | None, asked: Asked = Asked.UNKNOWN
+        self, silence: float, finished: float | None, said: Transcript | None, asked: Asked = Asked.UNKNOWN
     ) -> End | WaitUntil:
         """The verdict after `silence` seconds; to be asked again whenever something becomes known."""
         needed = self.patience(finished, said, asked)

@@ -220,7 +220,7 @@ class Listening:
         if guess is self._guess:
             words = _result(guess.words)
             finished = None if guess.finished is None else _result(guess.finished)
-            self.ear.turns.patience = self._end_of_turn.patience(finished, words.text if words else None, self.asked)
+            self.ear.turns.patience = self._end_of_turn.patience(finished, words, self.asked)
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
         if utterance.voiced_seconds < LEAST_SPEECH:

@@ -176,6 +176,11 @@ class Answer:
         return " ".join(words for sentence in self.sentences if (words := sentence.heard))
 
     @property
+    def heard_of_brain(self) -> str:
+        """The brain's words that were sent: all but the fillers, of which it knows nothing."""
+        return " ".join(words for sentence in self.sentences if not sentence.filler and (words := sentence.heard))
+
+    @property
     def first(self) -> Sentence | None:
         """The sentence that was heard first."""
         started = [sentence for sentence in self.sentences if sentence.started_at is not None]
