@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from trunkline.errors import SettingsError
-from trunkline.rehearsal.scenario import (
-    SHIPPED,
+from trunkline.rehearsal.scenario import SHIPPED, load_scenario
+from trunkline.rehearsal.steps import (
     HangUp,
     Interrupt,
     Pause,
@@ -14,7 +14,6 @@ from trunkline.rehearsal.scenario import (
     Say,
     WaitForAgent,
     WaitForWords,
-    load_scenario,
 )
 
 

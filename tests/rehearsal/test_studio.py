@@ -10,7 +10,7 @@ from trunkline.audio import seconds_of, to_samples
 from trunkline.errors import SettingsError
 from trunkline.rehearsal.measurement import audible_span, magnitude_of
 from trunkline.rehearsal.scenario import Scenario
-from trunkline.rehearsal.studio import BETWEEN_PROMPTS_SECONDS, PROMPT_EDGE_SECONDS, Studio, read_wav, tone
+from trunkline.rehearsal.studio import PROMPT_EDGE_SECONDS, Studio, read_wav, tone
 
 
 class Voice:
@@ -73,7 +73,7 @@ async def test_prompts_follow_each_other_with_their_words(tmp_path: Path) -> Non
     write(shelf.wav("digits/5"), bytes(2400) + five + bytes(8000))
     clips = await Studio(prompts=shelf).prepare(person(tmp_path, {"prompt": ["digits/4", "digits/5"]}))
     assert clips[0].text == "four five"
-    silence = BETWEEN_PROMPTS_SECONDS + 4 * PROMPT_EDGE_SECONDS
+    silence = 0.08 + 4 * PROMPT_EDGE_SECONDS
     assert seconds_of(clips[0].pcm) == pytest.approx(0.5 + silence, abs=0.002)
     assert four[200:-200] in clips[0].pcm
     assert five[200:-200] in clips[0].pcm

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trunkline.ports import SpeechToText
 from trunkline.rehearsal import sdp
-from trunkline.rehearsal.assessment import clock_report, said_turns, sip_lines, spans
+from trunkline.rehearsal.assessment import clock_report, key_presses, said_turns, sip_lines, spans
 from trunkline.rehearsal.clip import Clip
 from trunkline.rehearsal.frame_clock import FrameClock
 from trunkline.rehearsal.measurement import milliseconds
@@ -227,6 +227,9 @@ class RehearsedCall:
             clock=clock_report(self.line.lateness, self._exchange.clock.shifted - self._shifted_before),
             sip=sip_lines(trace, self.sip.call_id, moments.invited),
             recording=f"{self.stem}.wav" if recorded else None,
+            presses=key_presses(self._script.presses, answered=zero, ended=moments.ended),
+            steps_done=self._script.steps_done,
+            line=self._person.scenario.line.label,
         )
 
     def save(self, folder: Path, report: CallReport) -> None:

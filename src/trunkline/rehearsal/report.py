@@ -32,6 +32,19 @@ class SaidTurn:
     """Barge-in stop, where it fell into the agent's speech."""
     late_ms: float
     """Latest wake-up of this side between the utterance's end and the reply: how far the figures may be off."""
+    step: int = 0
+    """Number of the scenario's step that said it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPress:
+    """Keys the person pressed."""
+
+    keys: str
+    step: int
+    began: float
+    ended: float
+    """After the last key's last packet and a pause of 60 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,11 @@ class CallReport:
     sip: tuple[SipLine, ...]
     recording: str | None
     """File name of the stereo WAV beside this report: left the person, right the agent; it begins at the answer."""
+    presses: tuple[KeyPress, ...] = ()
+    steps_done: int = 0
+    """How many of the scenario's steps were played before the call was over."""
+    line: str = ""
+    """What was wrong with the line, in words."""
 
     @property
     def agent_heard(self) -> bool:

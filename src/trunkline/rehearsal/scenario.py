@@ -13,117 +13,27 @@ steps:
   - interrupt: {after_ms: 600, say: "Sorry, wait."}
   - pause_ms: 500
   - hang_up
+line: {noise: 20, loss_percent: 2}  # see line_conditions.py
+expect: {disposition: answered}     # see expectation.py; what is expected of the agent after a step stands beside it
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
 from trunkline.errors import SettingsError
 from trunkline.rehearsal.config import E164Number
+from trunkline.rehearsal.expectation import Answered, CallExpectations, Heard
+from trunkline.rehearsal.line_conditions import LineConditions
+from trunkline.rehearsal.steps import SHORT, Step, WaitForWords, spell_out
 from trunkline.settings import Section
 
 SHIPPED = Path(__file__).parent / "scenarios"
 """Scenarios that come with Trunkline, by file name."""
-
-
-class Speaking(Section):
-    """What is said: exactly one of `say`, `wav`, `prompt`."""
-
-    say: str | None = Field(None, min_length=1, max_length=1000)
-    """Words for the voice engine."""
-    wav: Path | None = None
-    """WAV file, beside the scenario."""
-    prompt: tuple[str, ...] | None = Field(None, min_length=1)
-    """Names of recorded prompts, as `digits/4`, said one after the other."""
-    text: str | None = None
-    """Words of `wav` or `prompt`, where they aren't known."""
-
-    @field_validator("prompt", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Speaking:
-        if sum(part is not None for part in (self.say, self.wav, self.prompt)) != 1:
-            raise ValueError("give exactly one of say, wav, prompt")
-        return self
-
-
-class Say(Speaking):
-    """Speak."""
-
-    kind: Literal["say"] = "say"
-
-
-class Interrupt(Speaking):
-    """Wait until the agent begins to speak, and speak into it."""
-
-    kind: Literal["interrupt"] = "interrupt"
-    after_ms: float = Field(500, ge=0, le=60_000)
-    """After the agent's first audible sample."""
-    timeout_ms: float = Field(15_000, gt=0, le=600_000)
-
-
-class WaitForAgent(Section):
-    """Wait until the agent has spoken since the person did, and has then been silent."""
-
-    kind: Literal["wait_for_agent"] = "wait_for_agent"
-    silence_ms: float = Field(900, ge=200, le=60_000)
-    timeout_ms: float = Field(15_000, gt=0, le=600_000)
-    """Longest wait for the agent's silence; then the step fails."""
-
-
-class WaitForWords(Section):
-    """Wait until the agent has said these words; needs speech recognition."""
-
-    kind: Literal["wait_for_words"] = "wait_for_words"
-    words: str = Field(min_length=1)
-    silence_ms: float = Field(700, ge=200, le=60_000)
-    """What was said is read at every silence of the agent this long."""
-    timeout_ms: float = Field(30_000, gt=0, le=600_000)
-
-
-class Pause(Section):
-    """Stay silent."""
-
-    kind: Literal["pause"] = "pause"
-    pause_ms: float = Field(ge=0, le=600_000)
-
-
-class PressKeys(Section):
-    """Press keys, 120 ms each."""
-
-    kind: Literal["keys"] = "keys"
-    keys: str = Field(pattern=r"^[0-9A-D*#]{1,32}$")
-
-
-class HangUp(Section):
-    kind: Literal["hang_up"] = "hang_up"
-
-
-Step = Annotated[
-    Say | Interrupt | WaitForAgent | WaitForWords | Pause | PressKeys | HangUp, Field(discriminator="kind")
-]
-
-_SHORT: Mapping[str, tuple[str, str | None]] = {
-    # how a step is written → (kind, field a plain value goes to)
-    "say": ("say", "say"),
-    "wav": ("say", "wav"),
-    "prompt": ("say", "prompt"),
-    "interrupt": ("interrupt", None),
-    "wait_for_agent": ("wait_for_agent", "silence_ms"),
-    "wait_for_words": ("wait_for_words", "words"),
-    "pause_ms": ("pause", "pause_ms"),
-    "keys": ("keys", "keys"),
-    "hang_up": ("hang_up", None),
-}
 
 
 class Phone(Section):
@@ -143,10 +53,16 @@ class Scenario(Section):
     """One scripted person."""
 
     name: str = Field(min_length=1, max_length=80)
+    about: str = ""
+    """What it is good for, in a sentence."""
+    agent: str | None = None
+    """Name of the agent that is to call; absent: the one the command line names."""
     numbers: tuple[E164Number, ...] = ()
     """Numbers this person answers; empty: every number nobody else has."""
     phone: Phone = Phone()
+    line: LineConditions = LineConditions()
     steps: tuple[Step, ...] = ()
+    expect: CallExpectations = CallExpectations()
     stays_ms: float = Field(10_000, ge=0, le=600_000)
     """How long the person stays on the line after the last step, for the agent to hang up."""
     longest_ms: float = Field(300_000, gt=0, le=7_200_000)
@@ -159,29 +75,32 @@ class Scenario(Section):
     def _short_forms(cls, value: object) -> object:
         if not isinstance(value, list):
             return value
-        return [_spell_out(step, number) for number, step in enumerate(value, start=1)]
+        return [spell_out(step, number) for number, step in enumerate(value, start=1)]
 
     @property
     def needs_recognition(self) -> bool:
+        """While the call goes on."""
         return any(isinstance(step, WaitForWords) for step in self.steps)
 
+    @property
+    def expects_words(self) -> bool:
+        return self.expect.words_wanted or any(
+            isinstance(step, Heard) and bool(step.hears or step.absent) for step in self.steps
+        )
 
-def _spell_out(step: object, number: int) -> object:
-    """`{say: hello}` → `{kind: say, say: hello}`; `wait_for_agent` → `{kind: wait_for_agent}`."""
-    if isinstance(step, str) and step in {"wait_for_agent", "hang_up"}:
-        return {"kind": step}
-    if isinstance(step, Section):
-        return step
-    if not isinstance(step, dict) or not (verbs := [key for key in step if key in _SHORT]):
-        raise ValueError(f"step {number}: {step!r} is no step")
-    verb = verbs[0]
-    kind, plain = _SHORT[verb]
-    rest: dict[str, Any] = {key: value for key, value in step.items() if key != verb}
-    if isinstance(step[verb], dict):
-        rest |= step[verb]
-    elif plain is not None and step[verb] is not None:
-        rest[plain] = step[verb]
-    return {"kind": kind, **rest}
+    @property
+    def expects_anything(self) -> bool:
+        answers = (step for step in self.steps if isinstance(step, Answered))
+        return (
+            self.expects_words
+            or self.expect != CallExpectations()
+            or any((step.within_ms, step.stops_within_ms, step.goes_on) != (None, None, None) for step in answers)
+        )
+
+    def with_line(self, conditions: dict[str, Any]) -> Scenario:
+        """The same person on another line: `conditions` replace their own."""
+        line = LineConditions.model_validate(self.line.model_dump() | conditions)
+        return self.model_copy(update={"line": line})
 
 
 def load_scenario(file: Path | str) -> Scenario:
@@ -222,5 +141,5 @@ def _explain(error: ValidationError, path: Path) -> SettingsError:
         message = f"{where}: {message}"
     return SettingsError(
         f"{path}: {message}.",
-        remedy=f"Steps are {', '.join(_SHORT)}; docs/rehearsals.md describes each.",
+        remedy=f"Steps are {', '.join(SHORT)}; docs/rehearsals.md describes each.",
     )

@@ -10,17 +10,8 @@ from trunkline.audio import FRAME_SECONDS
 from trunkline.ports import SpeechToText
 from trunkline.rehearsal.clip import Clip
 from trunkline.rehearsal.media_line import MediaLine, Utterance
-from trunkline.rehearsal.scenario import (
-    HangUp,
-    Interrupt,
-    Pause,
-    PressKeys,
-    Say,
-    Scenario,
-    Step,
-    WaitForAgent,
-    WaitForWords,
-)
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.rehearsal.steps import HangUp, Interrupt, Pause, PressKeys, Say, Step, WaitForAgent, WaitForWords
 
 TAIL_SECONDS = 0.5
 """Speech that began before the person did and ends this soon after them is a tail, not an answer."""
@@ -36,6 +27,18 @@ class Line:
 
     utterance: Utterance
     interrupted: bool
+    step: int = 0
+    """Number of the step that said it, from 1."""
+
+
+@dataclass(slots=True)
+class Press:
+    """Keys the person pressed, on the line's clock."""
+
+    keys: str
+    step: int
+    began: float
+    ended: float | None = None
 
 
 class Script:
@@ -43,13 +46,15 @@ class Script:
 
     def __init__(self, scenario: Scenario, clips: Mapping[int, Clip], line: MediaLine) -> None:
         self.said: list[Line] = []
-        self.keys = ""
+        self.presses: list[Press] = []
+        self.steps_done = 0
         self.recogniser: SpeechToText | None = None
         self.on_said: Callable[[str], None] = lambda text: None
         self.on_keys: Callable[[str], None] = lambda keys: None
         self._scenario = scenario
         self._clips = clips
         self._line = line
+        self._number = 0
         self._since = (0.0, 0.0)
         """When the person last began and ended to speak; what the agent says after it is an answer."""
         self._condition: Callable[[float], bool] | None = None
@@ -59,13 +64,21 @@ class Script:
     async def play(self) -> bool:
         """All steps. True when the script hangs up itself. Raises `StepFailed`."""
         for index, step in enumerate(self._scenario.steps):
+            self._number = index + 1
             try:
                 if isinstance(step, HangUp):
+                    self.steps_done += 1
                     return True
                 await self._step(step, self._clips.get(index))
+                self.steps_done += 1
             except StepFailed as failure:
                 raise StepFailed(f"Step {index + 1} ({step.kind}): {failure}") from None
         return False
+
+    @property
+    def keys(self) -> str:
+        """All that were pressed."""
+        return "".join(press.keys for press in self.presses)
 
     def gap_since_said(self, began: float) -> float | None:
         """Seconds from the last utterance's end to `began`, if that is the first speech after it."""
@@ -79,9 +92,12 @@ class Script:
         match step:
             case Say() if clip is not None:
                 await self._say(clip, interrupted=False)
-            case Interrupt() if clip is not None:
+            case Interrupt():
                 await self._wait(lambda now: self._agent_began(now, step.after_ms / 1000), step.timeout_ms)
-                await self._say(clip, interrupted=True)
+                if step.keys is not None:
+                    await self._press(step.keys)
+                elif clip is not None:
+                    await self._say(clip, interrupted=True)
             case WaitForAgent():
                 await self._wait(lambda now: self._agent_finished(now, step.silence_ms / 1000), step.timeout_ms)
                 self._since = (self._line.now, self._line.now)
@@ -90,23 +106,26 @@ class Script:
             case Pause():
                 await asyncio.sleep(step.pause_ms / 1000)
             case PressKeys():
-                self._press(step.keys)
-                await self._wait(lambda now: not self._line.pressing, 60_000)
+                await self._press(step.keys)
 
     async def _say(self, clip: Clip, *, interrupted: bool) -> None:
         utterance = self._line.play(clip, at_once=interrupted)
-        self.said.append(Line(utterance, interrupted))
+        self.said.append(Line(utterance, interrupted, self._number))
         self.on_said(clip.text)
         await utterance.done
         if utterance.speech is not None:
             self._since = (utterance.speech.began, utterance.speech.ended)
 
-    def _press(self, digits: str) -> None:
+    async def _press(self, digits: str) -> None:
         if self._line.key_payload is None:
             raise StepFailed("the caller's offer has no telephone-event, so keys can't be sent.")
+        press = Press(digits, self._number, self._line.now)
+        self.presses.append(press)
         self._line.press(digits)
-        self.keys += digits
         self.on_keys(digits)
+        await self._wait(lambda now: not self._line.pressing, 60_000)
+        press.ended = self._line.now
+        self._since = (press.began, press.ended)
 
     async def _wait_for_words(self, step: WaitForWords) -> None:
         if self.recogniser is None:

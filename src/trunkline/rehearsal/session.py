@@ -18,7 +18,8 @@ from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.progress import CallPlaced, CallTurnedAway, CarrierListening, Progress
 from trunkline.rehearsal.report import CallReport
-from trunkline.rehearsal.scenario import Interrupt, Say, Scenario
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.rehearsal.steps import Interrupt, Say
 from trunkline.rehearsal.studio import Studio
 from trunkline.settings import Settings
 from trunkline.speech import make_speech_to_text, make_text_to_speech

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import audioop
 import wave
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,10 +18,10 @@ from trunkline.errors import SettingsError
 from trunkline.ports import TextToSpeech
 from trunkline.rehearsal.clip import Clip
 from trunkline.rehearsal.measurement import magnitude_of
-from trunkline.rehearsal.scenario import Interrupt, Say, Scenario, Speaking
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.rehearsal.sounds import make_sound
+from trunkline.rehearsal.steps import Interrupt, Say, Source, Speaking
 
-BETWEEN_PROMPTS_SECONDS = 0.08
-"""Silence between two prompts of one step, as between the words of a sentence."""
 PROMPT_EDGE_SECONDS = 0.03
 """Of the silence around a recorded prompt, this much is kept: files begin and end with up to a third of a second."""
 
@@ -47,15 +48,28 @@ class Studio:
         """The clip of every speaking step, by its index. Raises `SettingsError` naming step and remedy."""
         clips = {}
         for index, step in enumerate(scenario.steps):
-            if isinstance(step, Say | Interrupt):
+            if isinstance(step, Say | Interrupt) and step.sources:
                 try:
-                    clips[index] = await self._record(step, scenario.folder)
+                    clips[index] = await self._mixed(step, scenario.folder, scenario.line.level_db)
                 except SettingsError as error:
                     where = f"Scenario {scenario.name}, step {index + 1}"
                     raise SettingsError(f"{where}: {error.message}", remedy=error.remedy) from error
         return clips
 
-    async def _record(self, step: Speaking, folder: Path) -> Clip:
+    async def _mixed(self, step: Speaking, folder: Path, level_db: float) -> Clip:
+        """What the step says, with what is heard beside it."""
+        clip = louder(await self._record(step, folder), step.level_db + level_db)
+        if (beside := step.beside) is None:
+            return clip
+        other = louder(await self._record(beside, folder), beside.level_db + level_db)
+        delay = bytes(bytes_of(beside.after_ms / 1000))
+        return Clip(f"{clip.text} / {other.text}", mix(clip.pcm, delay + other.pcm))
+
+    async def _record(self, step: Source, folder: Path) -> Clip:
+        if step.sound is not None:
+            return Clip(
+                f"[{step.sound.kind}]", await asyncio.to_thread(make_sound, step.sound.kind, step.sound.seconds)
+            )
         if step.say is not None:
             return await self._speak(step.say)
         if step.wav is not None:
@@ -71,7 +85,7 @@ class Studio:
             self._spoken[text] = Clip(text, pcm)
         return self._spoken[text]
 
-    def _prompt(self, step: Speaking) -> Clip:
+    def _prompt(self, step: Source) -> Clip:
         names = step.prompt or ()
         if self.prompts is None:
             raise SettingsError(
@@ -87,9 +101,20 @@ class Studio:
                     remedy=f"Near it are: {', '.join(near)}." if near else "Names are as in `digits/4`.",
                 )
             pieces.append(_trimmed(read_wav(file)))
-        between = bytes(bytes_of(BETWEEN_PROMPTS_SECONDS))
+        between = bytes(bytes_of(step.between_ms / 1000))
         words = step.text or " ".join(texts.get(name, f"[{name}]") for name in names)
         return Clip(words, between.join(pieces))
+
+
+def louder(clip: Clip, db: float) -> Clip:
+    """By so many decibels; what gets too loud is clipped."""
+    return clip if db == 0 else Clip(clip.text, audioop.mul(clip.pcm, SAMPLE_BYTES, 10 ** (db / 20)))
+
+
+def mix(one: bytes, other: bytes) -> bytes:
+    """Both at once, as long as the longer."""
+    length = max(len(one), len(other))
+    return audioop.add(one.ljust(length, b"\0"), other.ljust(length, b"\0"), SAMPLE_BYTES)
 
 
 def _trimmed(pcm: bytes) -> bytes:

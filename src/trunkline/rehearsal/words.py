@@ -35,6 +35,17 @@ def share_heard(said: str, heard: str) -> float:
     return sum(match.size for match in matches) / len(wanted)
 
 
+def share_in(phrase: str, heard: str) -> float:
+    """How much of `phrase` stands together somewhere in `heard`: the best share of any passage of about its length.
+
+    A long text holds most short words somewhere; only together do they make the phrase.
+    """
+    wanted, found = plain_words(phrase), plain_words(heard)
+    room = len(wanted) + max(1, len(wanted) // 3)
+    passages = (found[start : start + room] for start in range(max(1, len(found) - len(wanted) + 1)))
+    return max((share_heard(phrase, " ".join(passage)) for passage in passages), default=0.0)
+
+
 def _cardinal(word: str) -> str:
     if word in _ORDINALS:
         return _ORDINALS[word]
