@@ -386,6 +386,7 @@ async def test_hang_up_during_the_greeting() -> None:
     assert booth.ending is not None
     assert booth.ending.result().by is HangUpBy.PERSON
     assert booth.turns[0].cut_off
+    assert booth.turns[0].ended == pytest.approx(0.5, abs=0.05)
     assert booth.mind.closed
 
 

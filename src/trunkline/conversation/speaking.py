@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from trunkline.audio import (
     FRAME_BYTES,
-    FRAME_SECONDS,
     SAMPLE_BYTES,
     SAMPLE_RATE,
     SILENCE,
@@ -42,6 +41,7 @@ class Sentence:
     started_at: float | None = None
     """When its first audible sample was sent."""
     ended_at: float | None = None
+    """When the last sample of it that was sent had been."""
 
     def add(self, pcm: bytes, now: float) -> None:
         """More audio of this sentence."""
@@ -123,7 +123,6 @@ class Speaker:
                 self.underruns += 1 if start else 0
                 return SILENCE
             self._sent(sentence, len(chunk), now)
-            sentence.ended_at = now + len(chunk) / BYTES_PER_SECOND
             self._queue.popleft()
             self._moved.set()
             if chunk:
@@ -133,10 +132,10 @@ class Speaker:
     def _sent(self, sentence: Sentence, size: int, now: float) -> None:
         before = sentence.position
         sentence.position = before + size
+        sentence.ended_at = now + size / BYTES_PER_SECOND
         onset = sentence.onset
         if sentence.started_at is None and onset is not None and onset < sentence.position:
             sentence.started_at = now + max(onset - before, 0) / BYTES_PER_SECOND
-            sentence.ended_at = now + FRAME_SECONDS
             self._on_started(sentence)
 
 
