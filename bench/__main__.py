@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bench.baseline import record_and_play
 from bench.processes import CpuMeter
 from trunkline.rehearsal.stage import Stage, place_call, stage
 
@@ -34,7 +35,7 @@ async def main(calls: int, folder: Path) -> None:
         asterisk, service = CpuMeter(running.asterisk), CpuMeter(running.service)
         reports, to_invite = await _place_all(running, calls)
         seconds = sum(report["duration"] for report in reports)
-        results = {
+        results: dict[str, Any] = {
             "calls": calls,
             "turns": sum(len(report["turns"]) for report in reports),
             "turn_gap_ms": _spread([turn["gap_ms"] for report in reports for turn in report["turns"]]),
@@ -48,6 +49,10 @@ async def main(calls: int, folder: Path) -> None:
                 "speech_workers": round(100 * service.children / seconds, 2),
             },
         }
+    console.print("[bold]▸[/bold] The old way beside it: Record() with 2 s of silence, then a ready file")
+    old_way = _spread(await record_and_play(folder / "old-way", max(calls // 5, 1)))
+    results["old_way_turn_gap_ms"] = old_way
+    results["times_quicker_than_the_old_way"] = round(old_way["p50"] / results["turn_gap_ms"]["p50"], 1)
     await asyncio.to_thread(_write, folder / "results.json", results)
     _show(results)
 
@@ -90,6 +95,7 @@ def _show(results: dict[str, Any]) -> None:
         ("turn_gap_ms", "turn gap"),
         ("greeting_ms", "answer → greeting"),
         ("post_to_invite_ms", "POST /call → INVITE"),
+        ("old_way_turn_gap_ms", "turn gap, the old way"),
     ):
         spread = results[key]
         table.add_row(name, f"{spread['p50']:.0f} ms", f"{spread['p95']:.0f} ms", str(spread["n"]))
@@ -97,7 +103,8 @@ def _show(results: dict[str, Any]) -> None:
     cpu = results["cpu_percent_of_a_core_per_call"]
     console.print(
         f"CPU per call: Asterisk {cpu['asterisk']} %, service {cpu['service']} %, speech workers "
-        f"{cpu['speech_workers']} % of a core · packets lost: {results['packets_lost']}"
+        f"{cpu['speech_workers']} % of a core · packets lost: {results['packets_lost']} · "
+        f"{results['times_quicker_than_the_old_way']} times quicker than the old way"
     )
 
 
