@@ -22,7 +22,7 @@ from trunkline.rehearsal.digest import DigestGuard
 from trunkline.rehearsal.frame_clock import FrameClock
 from trunkline.rehearsal.measurement import magnitude_of
 from trunkline.rehearsal.progress import CallOver, CallTurnedAway, Progress
-from trunkline.rehearsal.rehearsed_call import Exchange, Person, RehearsedCall
+from trunkline.rehearsal.rehearsed_call import RehearsedCall
 from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.sip_agent import SipAgent
@@ -38,6 +38,7 @@ from trunkline.rehearsal.sip_call import (
 from trunkline.rehearsal.sip_endpoint import SipEndpoint
 from trunkline.rehearsal.sip_message import PeerAddress
 from trunkline.rehearsal.studio import Studio
+from trunkline.rehearsal.talk import Exchange, Person
 from trunkline.rehearsal.termination import ANSWERS, Cause, Termination
 
 NO_ACK = "The answer was never acknowledged along the Record-Route, so the carrier dropped the call."
@@ -113,7 +114,7 @@ class StandInCarrier:
     async def __aenter__(self) -> Self:
         """Prepare what people say, then listen. Raises `SettingsError`, `SpeechUnavailable`, `NotReady`."""
         _check_people(self._scenarios)
-        self._people = [Person(scenario, await self._studio.prepare(scenario)) for scenario in self._scenarios]
+        self._people = [await self._studio.person(scenario) for scenario in self._scenarios]
         for clip in (clip for person in self._people for clip in person.clips.values()):
             clip.audible(magnitude_of(self.config.audible_dbfs))  # not for the first time while a call is measured
         if self._out_dir is not None:
@@ -130,7 +131,6 @@ class StandInCarrier:
                 remedy="Name another address, or port 0 for a free one.",
             ) from error
         self._exchange = Exchange(
-            endpoint=self._endpoint,
             clock=FrameClock(),
             host=config.listen_host,
             threshold=magnitude_of(config.audible_dbfs),
@@ -144,7 +144,7 @@ class StandInCarrier:
     ) -> None:
         for sip, call in list(self._calls.items()):
             self._endpoint.act(lambda agent, now, sip=sip: agent.hang_up(sip, now))  # type: ignore[misc]
-            call.lose("carrier")
+            call.talk.lose("carrier")
         await asyncio.gather(*self._tasks)
         await self._endpoint.quiet(FAREWELL_SECONDS)
         self._endpoint.close()
@@ -168,7 +168,7 @@ class StandInCarrier:
                     call.confirm()
             case CallEnded(sip, how):
                 if (call := self._calls.get(sip)) is not None:
-                    call.lose("carrier", NO_ACK) if how == "no ACK" else call.lose("caller")
+                    call.talk.lose("carrier", NO_ACK) if how == "no ACK" else call.talk.lose("caller")
             case MediaMoved(sip, offer):
                 if (call := self._calls.get(sip)) is not None:
                     call.line.remote = (offer.host, offer.port)
@@ -180,7 +180,7 @@ class StandInCarrier:
             self._endpoint.act(lambda agent, now: agent.refuse(sip, answer.code, answer.phrase, now))
             self._turned_away(sip.accept.number, Cause.NOBODY)
             return
-        self._calls[sip] = call = RehearsedCall(sip, person, self._exchange)
+        self._calls[sip] = call = RehearsedCall(sip, person, self._exchange, self._endpoint)
         task = asyncio.create_task(self._accompany(sip, call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -190,9 +190,7 @@ class StandInCarrier:
             await call.run()
         finally:
             del self._calls[sip]
-        report = call.report(self.agent.trace, recorded=self._out_dir is not None and call.moments.answered is not None)
-        if self._out_dir is not None:
-            await asyncio.to_thread(call.save, self._out_dir, report)
+        report = await asyncio.to_thread(call.report, tuple(self.agent.trace), self._out_dir)
         self.reports.append(report)
         self._ready.put_nowait(report)
         self._tell(CallOver(report))

@@ -19,6 +19,7 @@ from trunkline.audio import FRAME_SAMPLES, SAMPLE_RATE
 from trunkline.errors import NotReady
 from trunkline.rehearsal import rtp
 from trunkline.rehearsal.clip import Clip
+from trunkline.rehearsal.impairment import Impairment
 from trunkline.rehearsal.measurement import Speech, SpeechGate
 from trunkline.rehearsal.reception import Reception
 from trunkline.rehearsal.rtp import KeyReader, RtpSender
@@ -73,6 +74,8 @@ class MediaLine:
         self.agent = SpeechGate(threshold)
         self.sent: list[tuple[float, bytes | None]] = []
         """(time, payload) of every tick; `None` while a key was sent."""
+        self.impairment: Impairment | None = None
+        """What is wrong with the line towards the agent."""
         self.stray = 0
         """Datagrams that were no RTP audio or keys of this call."""
         self.unsent = 0
@@ -141,13 +144,23 @@ class MediaLine:
     def tick(self, now: float, late: float) -> None:
         self.lateness.woke(now, late)
         packet, payload = self._next_packet(now)
-        try:
-            self._socket.sendto(packet, self.remote)
-        except OSError:  # a full buffer, an ICMP error for an earlier packet, no way there
-            self.unsent += 1
+        self._depart(packet, now)
         self.sent.append((now, payload))
         self.agent.settle(now)
         self.on_tick(now)
+
+    def _depart(self, packet: bytes, now: float) -> None:
+        delay = 0.0 if self.impairment is None else self.impairment.delay(now)
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._send, packet)
+        elif delay is not None:
+            self._send(packet)
+
+    def _send(self, packet: bytes) -> None:
+        try:
+            self._socket.sendto(packet, self.remote)
+        except OSError:  # a full buffer, an ICMP error for an earlier packet, no way there, a line that was closed
+            self.unsent += 1
 
     def _next_packet(self, now: float) -> tuple[bytes, bytes | None]:
         while self._keys:
@@ -156,6 +169,8 @@ class MediaLine:
             except StopIteration:
                 self._keys.popleft()
         payload = self._next_payload(now)
+        if self.impairment is not None:
+            payload = self.impairment.shape(payload, now)
         return self._sender.audio(payload), payload
 
     def _next_payload(self, now: float) -> bytes:
@@ -199,16 +214,20 @@ class MediaLine:
         if packet is None:
             self.stray += 1
         elif packet.payload_type == PAYLOAD_TYPES[self.codec]:
-            if self.reception.packet(arrival, packet) and self.agent.push(
-                arrival, rtp.decode(packet.payload, self.codec)
-            ):
-                self.on_agent_speech(self.agent.began or arrival)
+            if self.reception.packet(arrival, packet):
+                self._heard(arrival, rtp.decode(packet.payload, self.codec))
         elif packet.payload_type == self.key_payload:
             self.reception.packet(arrival, packet, audio=False)
             if (digit := self._key_reader.packet(packet)) is not None:
                 self.on_key(digit)
         else:
             self.stray += 1
+
+    def _heard(self, arrival: float, pcm: bytes) -> None:
+        if self.impairment is not None:
+            self.impairment.heard(arrival, pcm)
+        if self.agent.push(arrival, pcm):
+            self.on_agent_speech(self.agent.began or arrival)
 
 
 def _random_start() -> tuple[int, int, int]:

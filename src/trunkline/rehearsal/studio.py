@@ -17,11 +17,15 @@ from trunkline.audio import SAMPLE_BYTES, SAMPLE_RATE, bytes_of, from_float
 from trunkline.errors import SettingsError
 from trunkline.ports import TextToSpeech
 from trunkline.rehearsal.clip import Clip
+from trunkline.rehearsal.impairment import NOISE_SECONDS, at_level, babble, speech_rms, white_noise
 from trunkline.rehearsal.measurement import magnitude_of
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.sounds import make_sound
 from trunkline.rehearsal.steps import Interrupt, Say, Source, Speaking
+from trunkline.rehearsal.talk import Person
 
+CROWD = ("demo-thanks", "privacy-prompt", "followme/sorry", "vm-saveoper", "vm-whichbox", "please-try-call-later")
+"""What the voices behind a person say."""
 PROMPT_EDGE_SECONDS = 0.03
 """Of the silence around a recorded prompt, this much is kept: files begin and end with up to a third of a second."""
 
@@ -55,6 +59,23 @@ class Studio:
                     where = f"Scenario {scenario.name}, step {index + 1}"
                     raise SettingsError(f"{where}: {error.message}", remedy=error.remedy) from error
         return clips
+
+    async def person(self, scenario: Scenario) -> Person:
+        """Everything a call of theirs needs. Raises as `prepare`."""
+        clips = await self.prepare(scenario)
+        noise = await asyncio.to_thread(self._noise, scenario, [clip.pcm for clip in clips.values()])
+        return Person(scenario, clips, noise)
+
+    def _noise(self, scenario: Scenario, said: list[bytes]) -> bytes:
+        conditions = scenario.line
+        if conditions.noise is None:
+            return b""
+        if conditions.noise.kind == "babble":
+            crowd = self._prompt(Say(prompt=CROWD)).pcm
+            made = babble([crowd[start:] + crowd[:start] for start in _cuts(crowd)], NOISE_SECONDS, conditions.seed)
+        else:
+            made = white_noise(NOISE_SECONDS, conditions.seed)
+        return at_level(made, speech_rms(said) / 10 ** (conditions.noise.snr_db / 20))
 
     async def _mixed(self, step: Speaking, folder: Path, level_db: float) -> Clip:
         """What the step says, with what is heard beside it."""
@@ -104,6 +125,11 @@ class Studio:
         between = bytes(bytes_of(step.between_ms / 1000))
         words = step.text or " ".join(texts.get(name, f"[{name}]") for name in names)
         return Clip(words, between.join(pieces))
+
+
+def _cuts(crowd: bytes) -> range:
+    """Where each voice of a crowd that says the same begins: seconds apart."""
+    return range(0, len(crowd), len(crowd) // 6 // SAMPLE_BYTES * SAMPLE_BYTES)
 
 
 def louder(clip: Clip, db: float) -> Clip:
