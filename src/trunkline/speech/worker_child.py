@@ -1,4 +1,4 @@
-"""Inside a speech worker process: one request at a time over stdin and stdout.
+"""Inside a speech worker process: one request at a time over the socket that is its standard input.
 
 A message is two big-endian 32-bit lengths, a JSON object and raw bytes. The parent (`worker_pool.py`) sends
 `{"id": 7, …}`, and `{"withdraw": 7}` when nobody waits for the answer any more; the worker says `{"ready": true}` once,
@@ -49,13 +49,13 @@ Handler = Callable[[Request], tuple[Head, bytes]]
 
 
 def serve(load: Callable[[Head], Handler]) -> None:
-    """Run the worker until the parent closes the pipe or dies. `load` gets the configuration the parent gave."""
+    """Run the worker until the parent closes the socket or dies. `load` gets the configuration the parent gave."""
     config = json.loads(sys.argv[1])
     _die_with(config["parent"])
     os.nice(config["nice"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we end
-    line = _Line(sys.stdin.fileno(), os.dup(sys.stdout.fileno()))
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not end up between our messages
+    line = _Line(sys.stdin.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the output of a command is not for what libraries print
     try:
         handler = load(config)
     except TrunklineError as error:
@@ -86,17 +86,16 @@ def _answer(handler: Handler, line: _Line, head: Head, body: bytes) -> tuple[Hea
 
 
 class _Line:
-    """The two pipes to the parent, unbuffered so that `waiting` tells the truth."""
+    """The socket to the parent, unbuffered so that `waiting` tells the truth."""
 
-    def __init__(self, incoming: int, outgoing: int) -> None:
-        self._incoming = incoming
-        self._outgoing = outgoing
+    def __init__(self, descriptor: int) -> None:
+        self._socket = descriptor
 
     def waiting(self) -> bool:
-        return bool(select.select([self._incoming], [], [], 0)[0])
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def receive(self) -> tuple[Head, bytes] | None:
-        """The next message; `None` when the parent has closed the pipe."""
+        """The next message; `None` when the parent has closed the socket."""
         if (header := self._exactly(HEADER.size)) is None:
             return None
         head_size, body_size = HEADER.unpack(header)
@@ -108,12 +107,12 @@ class _Line:
     def send(self, head: Head, body: bytes = b"") -> None:
         rest = memoryview(pack(head, body))
         while rest:
-            rest = rest[os.write(self._outgoing, rest) :]
+            rest = rest[os.write(self._socket, rest) :]
 
     def _exactly(self, size: int) -> bytes | None:
         parts = bytearray()
         while len(parts) < size:
-            if not (part := os.read(self._incoming, size - len(parts))):
+            if not (part := os.read(self._socket, size - len(parts))):
                 return None
             parts += part
         return bytes(parts)

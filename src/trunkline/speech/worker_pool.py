@@ -7,10 +7,10 @@ be ended in the middle of their work, and their crash isn't ours (figures in `do
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections import deque
@@ -36,16 +36,17 @@ class WorkerGone(Exception):
 
 
 class _Worker:
-    """One process. Answers one request at a time."""
+    """One process, at the other end of a socket. Answers one request at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    def __init__(
+        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._process = process
-        self._stdin = process.stdin
-        self._stdout = process.stdout
-        self._numbers = itertools.count(1)
-        self._current: int | None = None
+        self._reader = reader
+        self._writer = writer
+        self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._number = 0
+        self._listening = asyncio.create_task(self._listen())
 
     @property
     def pid(self) -> int:
@@ -53,22 +54,22 @@ class _Worker:
 
     @classmethod
     async def start(cls, module: str, config: Head) -> _Worker:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", module, json.dumps(config)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD},
-        )
-        worker = cls(process)
+        process, sock = _launch(module, config)
+        try:
+            worker = cls(process, *await asyncio.open_unix_connection(sock=sock))
+        except BaseException:
+            sock.close()
+            process.kill()
+            process.wait()
+            raise
         try:
             async with asyncio.timeout(_START_SECONDS):
-                head, _ = await worker._receive()
+                head, _ = await worker._answer
         except (WorkerGone, TimeoutError) as error:
             status = await worker.end()
             raise SpeechUnavailable(
                 f"A speech process did not start (exit status {status}).",
                 remedy="The log above says why.",
-                pid=process.pid,
             ) from error
         except BaseException:
             await worker.end()
@@ -80,45 +81,68 @@ class _Worker:
 
     async def exchange(self, head: Head, body: bytes, time_limit: float) -> Answer:
         """Raises `WorkerGone`; a worker that exceeds `time_limit` seconds is ended."""
-        self._current = number = next(self._numbers)
+        self._number += 1
+        self._answer = asyncio.get_running_loop().create_future()
+        if self._listening.done():
+            raise WorkerGone
+        self._writer.write(pack({"id": self._number, **head}, body))
         try:
             async with asyncio.timeout(time_limit):
-                self._stdin.write(pack({"id": number, **head}, body))
-                await self._stdin.drain()
-                answer = await self._receive()
-        except (TimeoutError, ConnectionError) as error:
-            self.kill()
+                return await self._answer
+        except TimeoutError as error:
+            self._process.kill()
             raise WorkerGone from error
-        finally:
-            self._current = None
-        if answer[0].get("id") != number:
-            self.kill()
-            raise WorkerGone
-        return answer
 
     def withdraw(self) -> None:
         """Nobody waits for the current answer any more: the worker stops at its next step."""
-        if self._current is not None and not self._stdin.is_closing():
-            self._stdin.write(pack({"withdraw": self._current}))
-
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        if not self._answer.done() and not self._listening.done():
+            self._writer.write(pack({"withdraw": self._number}))
 
     async def ended(self) -> int:
-        return await self._process.wait()
+        """Waits for the process to end; its exit status."""
+        return await asyncio.shield(self._listening)
 
     async def end(self) -> int:
-        self.kill()
+        self._process.kill()
         return await self.ended()
 
-    async def _receive(self) -> Answer:
+    async def _listen(self) -> int:
+        """Hand answers on until the process is gone, which closes the socket; reap it."""
         try:
-            head_size, body_size = HEADER.unpack(await self._stdout.readexactly(HEADER.size))
-            head = json.loads(await self._stdout.readexactly(head_size))
-            return head, await self._stdout.readexactly(body_size)
-        except asyncio.IncompleteReadError as error:
-            raise WorkerGone from error
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    head_size, body_size = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+                    head = json.loads(await self._reader.readexactly(head_size))
+                    body = await self._reader.readexactly(body_size)
+                    if not self._answer.done():
+                        self._answer.set_result((head, body))
+        finally:
+            self._process.kill()
+            status = self._process.wait()  # at once: a process closes its socket last
+            self._writer.close()
+            if not self._answer.done():
+                self._answer.set_exception(WorkerGone())
+                self._answer.exception()  # seen: there may be nobody who waits for it
+        return status
+
+
+def _launch(module: str, config: Head) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start a worker with a socket as its standard input, and return our end.
+
+    Not asyncio's subprocesses: cancelled while one is being created they hang for ever (CPython 3.11).
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module, json.dumps(config)],
+                stdin=theirs.fileno(),
+                env={**os.environ, **_ONE_THREAD},
+            )
+        except OSError as error:
+            ours.close()
+            raise SpeechUnavailable(f"A speech process can't be started ({error.strerror}).") from error
+    return process, ours
 
 
 class WorkerPool:
@@ -146,7 +170,9 @@ class WorkerPool:
         """Returns when all workers are ready. Raises `SpeechUnavailable`."""
         starting = [asyncio.create_task(_Worker.start(self._module, self._config)) for _ in range(self._size)]
         try:
-            workers = await asyncio.gather(*starting)
+            # Neither gather nor a TaskGroup: a worker that is being ended must not be cancelled a second time.
+            done, _ = await asyncio.wait(starting, return_when=asyncio.FIRST_EXCEPTION)
+            workers = [task.result() for task in done]
         except BaseException:
             for task in starting:
                 task.cancel()
