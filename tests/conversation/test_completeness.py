@@ -157,6 +157,7 @@ SPELLED = [
 TIMES = [
     ("Tuesday at three p.m.", COMPLETE),
     ("tuesday at 3pm", COMPLETE),
+    ("Tomorrow at 9.30am.", COMPLETE),
     ("at three", COMPLETE),
     ("tomorrow at nine thirty", COMPLETE),
     ("ten o'clock", COMPLETE),
@@ -225,6 +226,13 @@ def test_times_and_dates(said: str, verdict: Completeness) -> None:
 def test_dictation_nobody_asked_for_is_noticed(said: str, verdict: Completeness) -> None:
     found = completeness(said, Asked.FREE)
     assert found is verdict or (verdict is UNKNOWN and found is not DICTATING)
+
+
+@pytest.mark.parametrize(
+    "said", ["No.", "No, that's it.", "No, that's all.", "Actually, could you repeat the address?"]
+)
+def test_an_offer_is_declined_or_taken(said: str) -> None:
+    assert completeness(said, Asked.OFFER) is COMPLETE
 
 
 @pytest.mark.parametrize("said", ["Yes.", "yeah", "Sure.", "Okay.", "Hello?"])

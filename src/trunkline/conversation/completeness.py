@@ -83,7 +83,7 @@ _ASIDES: Final = _set("sure yes yeah yep no okay ok right well oh so and hi hell
 _GOES_ON: Final = re.compile(
     r"(?:^|\s)(?:you know|i mean|let me see|let's see|let me (?:just )?(?:check|think|look)|hold on|hang on|"
     r"(?:one|just a|just one) (?:second|moment|minute)|would like|half past|quarter (?:to|past)|kind of|sort of|"
-    r"the thing is|(?:my|the) (?:\w+ )?(?:number|name|address|code|question)(?: is)?|either|in order|any day after|"
+    r"the thing is|either|in order|any day after|"
     r"(?:can|could|would|will) you (?:please )?tell me|"
     r"(?:can|could|would|will|shall|should|may|do|does|did) (?:you|we|it|they)|"
     r"(?:is|are|was|were|be) (?:about|around|(?!early|lovely|friendly|likely|daily|weekly|monthly)\w+ly)|"
@@ -108,7 +108,8 @@ _STARTS_A_CLAUSE: Final = re.compile(rf"^(?:to|if|when|while|since|although|afte
 """So does "when I come home", unless it is the answer."""
 
 _WHOLE: Final = re.compile(
-    r"yes|yeah|yep|yup|yes (?:i do|i am|i can|i will|it is)|no|nope|nah|no (?:i don't|i'm not|i can't|it isn't)|"
+    r"yes|yeah|yep|yup|no|nope|nah|no (?:i don't|i'm not|i can't|it isn't)|"
+    r"(?:yes|no) (?:i|we|it|they|he|she) (?:am|is|are|do|does|did|have|has|had|will|would|can|could|was|were)|"
     r"not (?:really|yet|now|today)|okay|ok|sure|of course|certainly|absolutely|definitely|exactly|correct|right|"
     r"alright|all right|fine|great|perfect|perhaps|nothing|none|never|just me|(?:i'm )?sorry|pardon|excuse me|hello|hi|"
     r"what|stop|cancel|help|operator|repeat|speaking|go ahead|this is s?he|i don't know|i'm not sure|yeah i guess|"
@@ -121,7 +122,6 @@ _CLOSES: Final = re.compile(
     r"that's (?:all|it|everything|right|correct|fine|okay|ok|great|perfect|good)|that is (?:all|it|everything|right)|"
     r"that works(?: for me)?|(?:sounds|looks) (?:good|great|fine|perfect)|nothing else|"
     r"see you(?: then| later| soon| tomorrow| there)?|have a (?:nice|good|great) (?:day|one|evening|weekend)|"
-    r"(?:yes|no) (?:i|we|it|they|he|she) (?:am|is|are|do|does|did|have|has|had|will|would|can|could|was|were)|"
     r"(?:that would|that will|that'd|that'll) be (?:\w+ )?(?:fine|great|good|perfect|okay|ok|lovely|nice))$"
 )
 """However a turn begins, with these it ends."""
@@ -165,8 +165,11 @@ def _only_an_aside(text: str, words: list[str], asked: Asked) -> Completeness | 
 
 
 def _closes(text: str, words: list[str], asked: Asked) -> Completeness | None:
-    plain = " ".join(words)
-    return Completeness.COMPLETE if _WHOLE.fullmatch(plain) or _CLOSES.search(plain) else None
+    return Completeness.COMPLETE if _CLOSES.search(" ".join(words)) else None
+
+
+def _is_a_whole_answer(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    return Completeness.COMPLETE if _WHOLE.fullmatch(" ".join(words)) else None
 
 
 def _dictates(text: str, words: list[str], asked: Asked) -> Completeness | None:
@@ -189,6 +192,10 @@ def _is_a_birth_date(text: str, words: list[str], asked: Asked) -> Completeness 
     return Completeness.DICTATING if is_time_or_date(plain) or has_date_word(plain) else None
 
 
+def _is_a_time(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    return Completeness.COMPLETE if asked not in DICTATED and is_time_or_date(" ".join(words)) else None
+
+
 def _goes_on(text: str, words: list[str], asked: Asked) -> Completeness | None:
     plain = " ".join(words)
     if _GOES_ON.search(plain) or _LEADS_UP.search(text):
@@ -199,21 +206,20 @@ def _goes_on(text: str, words: list[str], asked: Asked) -> Completeness | None:
 
 def _is_a_sentence(text: str, words: list[str], asked: Asked) -> Completeness | None:
     """Unless a number is awaited: then it leads up to it, or is misheard."""
-    plain = " ".join(words)
-    if asked in DICTATED and not _REFUSES.search(plain):
+    if asked in DICTATED and not _REFUSES.search(" ".join(words)):
         return Completeness.DICTATING
-    if is_time_or_date(plain):
-        return Completeness.COMPLETE
     ended = len(words) >= 3 and text.endswith((".", "!", "?"))
     return Completeness.COMPLETE if ended and not _STARTS_A_CLAUSE.search(text) else None
 
 
 _RULES: Final[tuple[_Rule, ...]] = (
     _trails_off,
-    _only_an_aside,
     _closes,
+    _only_an_aside,
+    _is_a_whole_answer,
     _is_a_birth_date,
     _dictates,
+    _is_a_time,
     _goes_on,
     _is_a_sentence,
 )
