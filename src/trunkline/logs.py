@@ -50,5 +50,5 @@ def set_up(settings: Settings) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     handler.addFilter(SecretMask(secrets_of(settings)))
     logging.basicConfig(level=settings.service.log_level.upper(), handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "websockets", "alembic", "faster_whisper"):
+    for chatty in ("httpx", "httpcore", "websockets", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -41,8 +41,9 @@ from trunkline.ports import (
 )
 from trunkline.settings import AgentSettings
 
-LAST_BREATH = 0.3
-"""Seconds of silence sent behind the last word before we hang up: no jitter buffer may cut it off."""
+LAST_BREATH = 0.14
+"""Seconds of silence sent behind the last word (and the pause that follows each sentence) before we hang up: no jitter
+buffer may cut it off."""
 WHOLE_GREETING = 1000
 """Sentences of a greeting that are made before it is heard: all of them."""
 

@@ -18,6 +18,8 @@ from trunkline.audio import (
 )
 
 BYTES_PER_SECOND = SAMPLE_BYTES * SAMPLE_RATE
+BETWEEN_SENTENCES = 0.16
+"""Seconds of silence between two sentences, beside what their audio holds: one breath."""
 REWIND = 0.5
 """Seconds that may be said again when we go on after falling silent for nothing."""
 
@@ -71,6 +73,7 @@ class Speaker:
         self._on_started = on_started
         self._moved = asyncio.Event()
         self._held = False
+        self._rest_until = 0.0
         self.underruns = 0
         """Frames of silence sent inside a sentence because its audio was late."""
 
@@ -115,6 +118,8 @@ class Speaker:
         while self._queue and not self._held:
             sentence = self._queue[0]
             start = sentence.position
+            if not start and now < self._rest_until:
+                return SILENCE
             chunk = sentence.audio[start : start + FRAME_BYTES]
             if len(chunk) == FRAME_BYTES:
                 self._sent(sentence, FRAME_BYTES, now)
@@ -124,6 +129,7 @@ class Speaker:
                 return SILENCE
             self._sent(sentence, len(chunk), now)
             self._queue.popleft()
+            self._rest_until = now + len(chunk) / BYTES_PER_SECOND + BETWEEN_SENTENCES
             self._moved.set()
             if chunk:
                 return bytes(chunk.ljust(FRAME_BYTES, b"\0"))
