@@ -202,6 +202,26 @@ async def test_a_sign_of_listening_does_not_end_the_answer() -> None:
     await hung_up(booth)
 
 
+async def test_an_interruption_after_a_noise_is_judged_by_its_own_words() -> None:
+    long = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen."
+    booth = Booth(Mind("Hello.", [Say(long)]), "go on", "", "stop it")
+    await booth.pick_up()
+    await booth.until_quiet()
+    await booth.say(0.6)
+    await booth.until(lambda: booth.agent_speaks)
+    await booth.wait(0.3)
+    await booth.say(0.1)
+    await booth.wait(1.2)
+    assert booth.agent_speaks, "too short to stop for"
+    await booth.say(0.4)
+    await booth.wait(0.6)
+    assert not booth.agent_speaks
+    await booth.until(lambda: len(booth.mind.turns) == 2)
+    assert booth.mind.turns[1].text == "stop it"
+    assert booth.turns[2].cut_off
+    await hung_up(booth)
+
+
 async def test_going_on_at_length_is_an_interruption_whatever_is_said() -> None:
     booth = Booth(Mind("Hello.", [Say("One two three four five six seven eight nine ten.")]), "go on", "okay")
     await booth.pick_up()

@@ -97,6 +97,7 @@ class Listening:
         self._guess: Guess | None = None
         self._news = asyncio.Event()
         self._insisted = False
+        self._interrupting: Utterance | None = None
         self._agent_ended = 0.0
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────────────
@@ -124,6 +125,7 @@ class Listening:
             case Verdict.SILENT_TOO_LONG:
                 self._turns.append(Silent())
             case Verdict.INTERRUPTED:
+                self._interrupting = utterance
                 self._interrupt()
             case Verdict.INSISTED:
                 self._insisted = True
@@ -164,7 +166,9 @@ class Listening:
     async def meant(self) -> bool:
         """After an interruption: whether the person wants the floor. If not, what they said is forgotten."""
         while not self._insisted:
-            guess = self._guess or next((turn for turn in reversed(self._turns) if isinstance(turn, Guess)), None)
+            # Noises of earlier in the agent's turn wait among the turns as well: they say nothing about this one.
+            guesses = (turn for turn in (self._guess, *self._turns) if isinstance(turn, Guess))
+            guess = next((guess for guess in guesses if guess.utterance is self._interrupting), None)
             if guess is not None and guess.words.done() and not guess.words.cancelled():
                 if not is_back_channel(guess.words.result().text):
                     return True
