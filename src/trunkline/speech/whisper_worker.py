@@ -98,7 +98,10 @@ class Recogniser:
         return Hypothesis(text, score, result.no_speech_prob, capped=len(tokens) >= limit)
 
     def _prompt(self, language: str, hint: str) -> list[int]:
-        words = self._tokenizer.encode(f" {hint.strip()}", add_special_tokens=False).ids[:_HINT_TOKENS]
+        # Whisper goes on in the style of the hint: after a list without a full stop four of five answers have none
+        # either, after one with it all have, and the end of a turn is judged by them.
+        sentence = f" {hint.strip().rstrip('.')}."
+        words = self._tokenizer.encode(sentence, add_special_tokens=False).ids[:_HINT_TOKENS]
         before = [self._token("<|startofprev|>"), *words] if hint.strip() else []
         task = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
         return before + [self._token(name) for name in task]
