@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.rehearsal.sip_caller import NUMBER, SipCaller
+from tests.rehearsal.sip_caller import HOST, NUMBER, SipCaller, Wording
 from tests.rehearsal.talking_caller import GREETING, REPLY, talking_caller
 from trunkline.errors import NotReady, RequestError, SettingsError
 from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.placing import Service
 from trunkline.rehearsal.progress import CallOver, CallPlaced, CarrierListening, Progress
 from trunkline.rehearsal.scenario import Scenario
-from trunkline.rehearsal.session import Plan, Service, rehearse
+from trunkline.rehearsal.session import Plan, rehearse, several
 from trunkline.rehearsal.studio import tone
 from trunkline.settings import Settings
 
@@ -49,9 +50,9 @@ class Watcher:
             self.listening.set_result(event)
 
 
-async def converse(carrier: Any) -> None:
+async def converse(carrier: Any, number: str = NUMBER) -> None:
     """The agent's side of the call."""
-    async with talking_caller(carrier) as caller:
+    async with talking_caller(carrier, Wording(uri=f"sip:{number}@{HOST}")) as caller:
         await caller.connect()
         await caller.say(GREETING)
         await caller.heard()
@@ -59,34 +60,45 @@ async def converse(carrier: Any) -> None:
         await caller.bye_received()
 
 
-async def do_nothing(carrier: Any) -> None: ...
+async def do_nothing(_carrier: Any, _number: str) -> None: ...
 
 
-async def call_with_wrong_password(carrier: Any) -> None:
-    async with SipCaller((carrier.host, carrier.port)) as caller:
+async def call_with_wrong_password(carrier: Any, number: str) -> None:
+    async with SipCaller((carrier.host, carrier.port), Wording(uri=f"sip:{number}@{HOST}")) as caller:
         await caller.invite_with_password(password="wrong")
         await caller.response()
 
 
 @asynccontextmanager
 async def service(
-    watcher: Watcher, act: Callable[[Any], Awaitable[None]], *, status: str = "202 Accepted", body: str | None = None
+    watcher: Watcher,
+    act: Callable[[Any, str], Awaitable[None]],
+    *,
+    status: str = "202 Accepted",
+    body: str | None = None,
+    ending: str | None = None,
 ) -> AsyncGenerator[tuple[Service, list[str]], None]:
-    """An HTTP server that answers one request per connection and then acts on it."""
+    """An HTTP server that answers one request per connection and acts on what is posted; calls end as `ending`."""
     asked: list[str] = []
     acting: list[asyncio.Future[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = int(head.lower().partition("content-length: ")[2].split()[0])
-        asked.append(head + (await reader.readexactly(length)).decode())
+        posted = head.startswith("POST")
+        length = int(head.lower().partition("content-length: ")[2].split()[0]) if posted else 0
         content = body if body is not None else json.dumps({"sessionId": "call-1"})
-        writer.write(
-            f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n{content}".encode()
-        )
+        line = status if posted else "200 OK"
+        if posted:
+            asked.append(head + (await reader.readexactly(length)).decode())
+        else:
+            content = json.dumps({"disposition": ending})
+        answer = f"HTTP/1.1 {line}\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n{content}"
+        writer.write(answer.encode())
         await writer.drain()
         writer.close()
-        acting.append(asyncio.ensure_future(act(await watcher.listening)))
+        if posted:
+            number = json.loads(asked[-1].partition("\r\n\r\n")[2])["phoneNumber"]
+            acting.append(asyncio.ensure_future(act(await watcher.listening, number)))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
@@ -102,22 +114,68 @@ async def test_a_call_that_comes_by_itself_is_judged(person: Scenario, tmp_path:
     await converse(await watcher.listening)
     (outcome,) = await rehearsal
     assert outcome.complaints == ()
-    assert len(outcome.report.gaps_ms) == 1
+    assert outcome.attempt.report is not None and len(outcome.attempt.report.gaps_ms) == 1
     assert sorted(file.suffix for file in (tmp_path / "out").iterdir()) == [".json", ".wav"]
     assert isinstance(watcher.events[-1], CallOver)
 
 
-async def test_the_service_is_asked_for_every_call(person: Scenario) -> None:
+@pytest.mark.parametrize("parallel", [1, 2])
+async def test_the_service_is_asked_for_every_call(person: Scenario, parallel: int) -> None:
     watcher = Watcher()
-    async with service(watcher, converse) as (receptionist, asked):
-        plan = Plan((person,), CarrierConfig(calls_per_second=None), calls=2, timeout=20, service=receptionist)
+    async with service(watcher, converse, ending="answered") as (receptionist, asked):
+        plan = Plan(
+            (person,),
+            CarrierConfig(calls_per_second=None),
+            repeat=2,
+            parallel=parallel,
+            timeout=20,
+            service=receptionist,
+        )
         outcomes = await rehearse(plan, Settings(), watcher)
     assert [outcome.complaints for outcome in outcomes] == [(), ()]
-    assert len(asked) == 2
+    assert [outcome.attempt.scenario.name for outcome in outcomes] == ["one", "one (2)"]
+    assert [outcome.attempt.disposition for outcome in outcomes] == ["answered", "answered"]
     assert asked[0].startswith("POST /call HTTP/1.1")
     assert "authorization: bearer key-1" in asked[0].lower()
-    assert json.loads(asked[0].partition("\r\n\r\n")[2]) == {"phoneNumber": NUMBER, "context": "receptionist"}
-    assert CallPlaced(NUMBER, "call-1") in watcher.events
+    bodies = [json.loads(request.partition("\r\n\r\n")[2]) for request in asked]
+    assert [body["context"] for body in bodies] == ["receptionist", "receptionist"]
+    numbers = [body["phoneNumber"] for body in bodies]
+    assert len(set(numbers)) == 2
+    assert CallPlaced(numbers[0], "call-1") in watcher.events
+
+
+async def test_a_call_the_service_gives_up_is_not_waited_for(person: Scenario) -> None:
+    watcher = Watcher()
+    async with service(watcher, do_nothing, ending="failed") as (receptionist, _):
+        plan = Plan((person,), CarrierConfig(), timeout=60, service=receptionist)
+        with pytest.raises(NotReady, match="The service gave the call up"):
+            await rehearse(plan, Settings(), watcher)
+
+
+async def test_one_call_that_fails_does_not_spoil_the_others(person: Scenario) -> None:
+    watcher = Watcher()
+
+    async def only_the_first(carrier: Any, number: str) -> None:
+        if number.endswith("0101"):
+            await converse(carrier, number)
+        else:
+            await call_with_wrong_password(carrier, number)
+
+    async with service(watcher, only_the_first) as (receptionist, _):
+        plan = Plan((person,), CarrierConfig(calls_per_second=None), repeat=2, timeout=30, service=receptionist)
+        good, bad = await rehearse(plan, Settings(), watcher)
+    assert good.complaints == ()
+    assert bad.attempt.report is None
+    assert "The carrier refused the call" in bad.complaints[0]
+
+
+def test_a_person_with_a_number_cannot_be_several(person: Scenario) -> None:
+    numbered = person.model_copy(update={"numbers": (NUMBER,)})
+    assert several([numbered], 1)[0].numbers == (NUMBER,)
+    with pytest.raises(SettingsError, match="has a number"):
+        several([numbered], 2)
+    seeds = [copy.line.seed for copy in several([person], 3)]
+    assert len(set(seeds)) == 3
 
 
 async def test_a_refused_call_is_not_waited_for(person: Scenario) -> None:

@@ -73,7 +73,7 @@ class StandInCarrier:
         self._calls: dict[SipCall, RehearsedCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready: asyncio.Queue[CallReport] = asyncio.Queue()
-        self._endpoint: SipEndpoint
+        self._endpoint: SipEndpoint[SipAgent]
         self._exchange: Exchange
 
     @property
@@ -106,6 +106,11 @@ class StandInCarrier:
         """Who is told of everything, on the event loop."""
         self._watchers.append(watcher)
 
+    def tell(self, event: Progress) -> None:
+        """Something that watchers should know."""
+        for watcher in self._watchers:
+            watcher(event)
+
     async def next_report(self, timeout: float) -> CallReport:
         """The next call that ends, or has ended and not been asked for. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout):
@@ -135,7 +140,7 @@ class StandInCarrier:
             host=config.listen_host,
             threshold=magnitude_of(config.audible_dbfs),
             recogniser=self._recogniser,
-            tell=self._tell,
+            tell=self.tell,
         )
         return self
 
@@ -193,7 +198,7 @@ class StandInCarrier:
         report = await asyncio.to_thread(call.report, tuple(self.agent.trace), self._out_dir)
         self.reports.append(report)
         self._ready.put_nowait(report)
-        self._tell(CallOver(report))
+        self.tell(CallOver(report))
 
     def _person_at(self, number: str) -> Person | None:
         for person in self._people:
@@ -203,11 +208,7 @@ class StandInCarrier:
 
     def _turned_away(self, number: str, cause: Cause) -> None:
         self.refused.append((number, cause))
-        self._tell(CallTurnedAway(number, cause))
-
-    def _tell(self, event: Progress) -> None:
-        for watcher in self._watchers:
-            watcher(event)
+        self.tell(CallTurnedAway(number, cause))
 
 
 def _check_people(scenarios: Sequence[Scenario]) -> None:

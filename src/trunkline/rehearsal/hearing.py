@@ -4,9 +4,11 @@ what the person said as it stands in the service's transcript.
 
 from __future__ import annotations
 
+import asyncio
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,20 @@ async def hearing(
         person=share_heard(" ".join(turns), " ".join(transcript)),
         understood=sum(share_heard(said, known) >= 2 / 3 for said, known in zip(turns, transcript, strict=False)),
     )
+
+
+async def agent_words(recording: Path, borders: Sequence[float], speech_to_text: SpeechToText) -> tuple[str, ...]:
+    """What the agent says before the first border, between the first and the second, …, after the last.
+
+    `borders`: seconds in the recording, in order. Raises as `SpeechToText.transcribe`.
+    """
+    samples = await asyncio.to_thread(_agent_side, recording)
+    places = [0, *(round(border * SAMPLE_RATE) for border in borders), len(samples)]
+    found = []
+    for first, last in pairwise(places):
+        texts = [(await speech_to_text.transcribe(piece)).text for piece in _pieces(samples[first:last])]
+        found.append(" ".join(text for text in texts if text))
+    return tuple(found)
 
 
 def _agent_side(recording: Path) -> np.ndarray[Any, np.dtype[np.int16]]:

@@ -18,6 +18,8 @@ from trunkline.rehearsal.report import CallReport, Span
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.words import share_in
 
+SCRIPT = "the script"
+"""What is expected of every scenario: that it could be played."""
 LEAST_SHARE = 0.8
 """Of the words of `hears`: recognition of telephone speech loses one now and then."""
 LEAST_SHARE_ABSENT = 0.9
@@ -76,10 +78,10 @@ def acts(report: CallReport) -> tuple[Act, ...]:
 def judge(scenario: Scenario, evidence: Evidence) -> tuple[Finding, ...]:
     """Every expectation of the scenario, step by step, then of the call; first of all that it went as scripted."""
     report = evidence.report
-    bad = complaints(report, scenario)
-    script = Finding(None, "the script", "played to its end", " ".join(bad) or "it was", _verdict(not bad))
-    findings = [script, *_of_steps(scenario, evidence), *_of_call(scenario, evidence)]
-    return tuple(findings)
+    wanted = "played to its end"
+    script = [Finding(None, SCRIPT, wanted, complaint, Verdict.FAILED) for complaint in complaints(report, scenario)]
+    played = script or [Finding(None, SCRIPT, wanted, "it was", Verdict.MET)]
+    return (*played, *_of_steps(scenario, evidence), *_of_call(scenario, evidence))
 
 
 def failed(findings: Sequence[Finding]) -> bool:

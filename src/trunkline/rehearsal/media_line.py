@@ -109,6 +109,15 @@ class MediaLine:
         first = bisect.bisect_left(log.arrival, since)
         return rtp.decode(b"".join(log.payloads[first:]), self.codec)
 
+    def agree(self, answer: AudioOffer) -> None:
+        """What the other side made of our offer: where to send, and how it is coded. Before anything is sent."""
+        self.remote = (answer.host, answer.port)
+        self.codec, self.key_payload = answer.codecs[0], answer.key_payload
+        self._sender = RtpSender(PAYLOAD_TYPES[self.codec], *_random_start())
+        self._silence = rtp.silence(self.codec)
+        if self.impairment is not None:
+            self.impairment.codec = self.codec
+
     def play(self, clip: Clip, *, at_once: bool = False) -> Utterance:
         """Say something after whatever is being said; `at_once` without the silence it begins with."""
         utterance, span = Utterance(clip), clip.audible(self._threshold)

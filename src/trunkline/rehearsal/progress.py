@@ -21,6 +21,18 @@ class CarrierListening:
 
 
 @dataclass(frozen=True, slots=True)
+class BuiltInStarting:
+    """A service of our own is being started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """All calls are over; the words of so many are being recognised."""
+
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallPlaced:
     """A service was asked to call."""
 
@@ -85,6 +97,8 @@ class CallOver:
 
 Progress = (
     CarrierListening
+    | BuiltInStarting
+    | Judging
     | CallPlaced
     | CallTurnedAway
     | PhoneRang

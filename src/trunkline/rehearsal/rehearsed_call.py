@@ -13,7 +13,7 @@ from trunkline.rehearsal.assessment import sip_lines
 from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.progress import PhoneAnswered, PhoneRang
 from trunkline.rehearsal.report import CallReport
-from trunkline.rehearsal.sip_agent import TraceLine
+from trunkline.rehearsal.sip_agent import SipAgent, TraceLine
 from trunkline.rehearsal.sip_call import SipCall
 from trunkline.rehearsal.sip_endpoint import SipEndpoint
 from trunkline.rehearsal.studio import RINGBACK
@@ -26,7 +26,7 @@ RINGBACK_SECONDS = 6
 class RehearsedCall:
     """Lives from the accepted INVITE to the report."""
 
-    def __init__(self, call: SipCall, person: Person, exchange: Exchange, endpoint: SipEndpoint) -> None:
+    def __init__(self, call: SipCall, person: Person, exchange: Exchange, endpoint: SipEndpoint[SipAgent]) -> None:
         self.sip = call
         self._person = person
         self._exchange = exchange

@@ -55,6 +55,8 @@ class Scenario(Section):
     name: str = Field(min_length=1, max_length=80)
     about: str = ""
     """What it is good for, in a sentence."""
+    tags: tuple[str, ...] = ()
+    """Suites it belongs to."""
     agent: str | None = None
     """Name of the agent that is to call; absent: the one the command line names."""
     numbers: tuple[E164Number, ...] = ()
@@ -123,6 +125,25 @@ def load_scenario(file: Path | str) -> Scenario:
         return Scenario.model_validate({"name": path.stem, **content, "folder": path.parent})
     except ValidationError as error:
         raise _explain(error, path) from None
+
+
+def load_suite(name: str | None) -> list[Scenario]:
+    """The scenarios of a folder, or the shipped ones that bear a tag; `None`: all shipped ones.
+
+    Raises `SettingsError`.
+    """
+    folder = Path(name) if name is not None and Path(name).is_dir() else SHIPPED
+    found = [load_scenario(file) for file in sorted(folder.glob("*.yaml"))]
+    if folder == SHIPPED and name is not None:
+        tags = sorted({tag for scenario in found for tag in scenario.tags})
+        found = [scenario for scenario in found if name in scenario.tags]
+        if not found:
+            raise SettingsError(
+                f"There is no suite {name!r}.", remedy=f"Name a folder of scenarios, or one of: {', '.join(tags)}."
+            )
+    if not found:
+        raise SettingsError(f"There are no scenarios in {folder}.", remedy="Name a folder that holds *.yaml files.")
+    return found
 
 
 def _explain(error: ValidationError, path: Path) -> SettingsError:

@@ -65,6 +65,22 @@ def parse(body: bytes) -> AudioOffer:
     )
 
 
+def build_offer(host: str, port: int, *, session: int, key_payload: int = 101) -> bytes:
+    """Our offer: both laws, keys, 20 ms."""
+    lines = [
+        "v=0",
+        f"o=- {session} 1 IN IP4 {host}",
+        "s=call",
+        f"c=IN IP4 {host}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP 0 8 {key_payload}",
+        *(f"a=rtpmap:{payload} {name}" for payload, name in STATIC_NAMES.items()),
+        f"a=rtpmap:{key_payload} telephone-event/8000",
+        f"a=fmtp:{key_payload} 0-16",
+    ]
+    return "\r\n".join([*lines, "a=ptime:20", "a=sendrecv", ""]).encode()
+
+
 def build(host: str, port: int, *, codec: str, key_payload: int | None, session: int, version: int = 1) -> bytes:
     """Our answer: one codec, keys if they were offered, 20 ms."""
     payload = PAYLOAD_TYPES[codec]

@@ -1,4 +1,4 @@
-"""A rehearsal from end to end: prepare the people, listen, have calls placed if wanted, wait for the reports."""
+"""A rehearsal from end to end: prepare the people, listen, have calls placed if wanted, judge what came of them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-from trunkline.errors import NotReady, RequestError
-from trunkline.rehearsal.assessment import complaints
+from trunkline.errors import NotReady, SettingsError
+from trunkline.rehearsal.built_in import built_in_service
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.progress import CallPlaced, CallTurnedAway, CarrierListening, Progress
-from trunkline.rehearsal.report import CallReport
+from trunkline.rehearsal.dialling import Destination, dial_all
+from trunkline.rehearsal.hearing import agent_words
+from trunkline.rehearsal.judgement import SCRIPT, Evidence, Finding, Verdict, acts, judge
+from trunkline.rehearsal.placing import POINT_TRUNK, Attempt, Placing, Service
+from trunkline.rehearsal.progress import BuiltInStarting, CarrierListening, Judging, Progress
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.steps import Interrupt, Say
 from trunkline.rehearsal.studio import Studio
@@ -32,127 +32,189 @@ except ImportError:  # it exists for Linux and macOS only
 else:
     NEW_LOOP = uvloop.new_event_loop
 
-NUMBER = "+14155550123"
-"""Called where a scenario names no number: fictional."""
-POINT_TRUNK = "Check that the service's [trunk] points at this carrier: host, proxy, username, password, caller_ids."
-ANSWER_SECONDS = 10.0
-"""How long a service may take to accept `POST /call`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A running `trunkline serve` whose trunk points at the carrier."""
-
-    url: str
-    agent: str
-    api_key: str | None = None
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be rehearsed."""
+    """What is to be rehearsed, and with whom: calls that come by themselves, unless one of the last three says else."""
 
     scenarios: tuple[Scenario, ...]
     carrier: CarrierConfig
     calls: int = 1
-    """How many calls are waited for; with `service` also how many are placed, one after the other."""
+    """How many calls are waited for, where they come by themselves."""
+    repeat: int = 1
+    """How often each scenario is called."""
+    parallel: int = 1
+    """Calls at the same time."""
     timeout: float = 300.0
     """Seconds to wait for each."""
     out_dir: Path | None = None
+    judged: bool = True
+    """Expectations are judged; words are recognised for it."""
     service: Service | None = None
+    """A running one that is asked to call."""
+    built_in: str | None = None
+    """Start a service of our own, whose agent of this name calls."""
+    destination: Destination | None = None
+    """Whom people call themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    report: CallReport
-    complaints: tuple[str, ...]
-    """Empty: both sides were heard, and everything went as the script wants."""
+    """One rehearsed call."""
+
+    attempt: Attempt
+    findings: tuple[Finding, ...]
+    words: tuple[str, ...] | None = None
+    """The agent's, between the person's acts; `None`: not recognised."""
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What failed, as sentences; empty: all went as the scenario wants."""
+        failures = [finding for finding in self.findings if finding.verdict is Verdict.FAILED]
+        return tuple(
+            finding.got
+            if finding.expectation == SCRIPT
+            else f"{place(finding)}: wanted {finding.wanted}, got {finding.got}"
+            for finding in failures
+        )
+
+
+def place(finding: Finding) -> str:
+    """`Step 3, within_ms`."""
+    return f"{'The call' if finding.step is None else f'Step {finding.step}'}, {finding.expectation}"
 
 
 async def rehearse(plan: Plan, settings: Settings, tell: Callable[[Progress], None]) -> list[Outcome]:
-    """Returns when all calls are over. Raises `NotReady` when one doesn't come, `SettingsError` for a bad scenario."""
-    by_name = {scenario.name: scenario for scenario in plan.scenarios}
-    outcomes = []
+    """Returns when all calls are over and judged.
+
+    Raises `NotReady` when there was no call at all to judge, `SettingsError` for a bad scenario.
+    """
+    attempts = await (_dial(plan, settings, tell) if plan.destination else _receive(plan, settings, tell))
+    if attempts[0].error is not None and all(attempt.report is None for attempt in attempts):
+        raise attempts[0].error
+    return await _judged(attempts, plan, settings, tell)
+
+
+async def _receive(plan: Plan, settings: Settings, tell: Callable[[Progress], None]) -> list[Attempt]:
+    """Calls to a stand-in carrier."""
+    placed = plan.service is not None or plan.built_in is not None
+    scenarios = several(plan.scenarios, plan.repeat) if placed else list(plan.scenarios)
     async with AsyncExitStack() as stack:
         recogniser = None
-        if any(scenario.needs_recognition for scenario in plan.scenarios):
+        if any(scenario.needs_recognition for scenario in scenarios):
             recogniser = make_speech_to_text(settings.speech)
             stack.push_async_callback(recogniser.close)
             await recogniser.warm_up()
-        async with _studio(plan.scenarios, settings) as studio:  # its voice is gone before anything is measured
+        async with _studio(scenarios, settings) as studio:  # its voice is gone before anything is measured
             carrier = StandInCarrier(
-                plan.carrier, plan.scenarios, out_dir=plan.out_dir, studio=studio, recogniser=recogniser
+                plan.carrier, scenarios, out_dir=plan.out_dir, studio=studio, recogniser=recogniser
             )
             carrier.on_event(tell)
             await stack.enter_async_context(carrier)
         tell(CarrierListening(carrier.host, carrier.port, carrier.trunk_settings()))
-        for number in range(plan.calls):
-            if plan.service is not None:
-                called = _number_of(plan.scenarios[number % len(plan.scenarios)])
-                tell(CallPlaced(called, await _place(plan.service, called)))
-            report = await _report(carrier, plan)
-            outcomes.append(Outcome(report, complaints(report, by_name[report.person])))
-    return outcomes
+        service = plan.service
+        if plan.built_in is not None:
+            tell(BuiltInStarting())
+            folder = (plan.out_dir or settings.service.data_dir / "rehearsals") / "built-in"
+            folder = await asyncio.to_thread(folder.absolute)
+            service = await stack.enter_async_context(
+                built_in_service(folder, carrier.trunk_settings(), settings, plan.built_in)
+            )
+        if service is not None:
+            return await Placing(carrier, service, plan.timeout).all(scenarios, plan.parallel)
+        return [await _next(carrier, plan) for _ in range(plan.calls)]
 
 
-async def _report(carrier: StandInCarrier, plan: Plan) -> CallReport:
-    """The next report. A call we had placed ourselves and the carrier turns away is not waited for any longer."""
-    coming = asyncio.ensure_future(carrier.next_report(plan.timeout))
-    refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def watch(event: Progress) -> None:
-        if isinstance(event, CallTurnedAway) and plan.service is not None and not refused.done():
-            refused.set_result(event.cause.value)
-
-    carrier.on_event(watch)
+async def _next(carrier: StandInCarrier, plan: Plan) -> Attempt:
+    """The next call that comes by itself. Raises `NotReady`."""
     try:
-        either: tuple[asyncio.Future[Any], ...] = (coming, refused)
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if refused.done():
-            raise NotReady(f"The carrier refused the call: {refused.result()}.", remedy=POINT_TRUNK)
-        return coming.result()
+        report = await carrier.next_report(plan.timeout)
     except TimeoutError:
         raise NotReady(f"No call came to an end within {plan.timeout:g} s.", remedy=POINT_TRUNK) from None
-    finally:
-        coming.cancel()
+    return Attempt(next(scenario for scenario in plan.scenarios if scenario.name == report.person), report)
 
 
-async def _place(service: Service, number: str) -> str:
-    """Ask the service for a call; its id."""
-    headers = {"Authorization": f"Bearer {service.api_key}"} if service.api_key else {}
-    body = {"phoneNumber": number, "context": service.agent}
-    try:
-        async with httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False) as client:
-            answer = await client.post(f"{service.url.rstrip('/')}/call", json=body, headers=headers)
-    except httpx.HTTPError as error:
-        raise NotReady(f"The service at {service.url} can't be reached: {error}.", remedy="Start it first.") from error
-    if answer.status_code >= 400:
-        raise RequestError(f"The service refused the call ({answer.status_code}): {answer.text[:300]}")
-    return str(_json(answer).get("sessionId", ""))
+async def _dial(plan: Plan, settings: Settings, tell: Callable[[Progress], None]) -> list[Attempt]:
+    """Calls of the people themselves."""
+    assert plan.destination is not None
+    scenarios = several(plan.scenarios, plan.repeat, numbered=False)
+    async with _studio(scenarios, settings) as studio:
+        people = [await studio.person(scenario) for scenario in scenarios]
+    return await dial_all(plan.destination, people, parallel=plan.parallel, out_dir=plan.out_dir, tell=tell)
 
 
-def _json(answer: httpx.Response) -> dict[str, object]:
-    try:
-        content = answer.json()
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise RequestError(f"What answers at {answer.url} is no Trunkline service.", remedy="Name its address.")
-    return content
+async def _judged(
+    attempts: Sequence[Attempt], plan: Plan, settings: Settings, tell: Callable[[Progress], None]
+) -> list[Outcome]:
+    """When nothing is measured any more: recognition takes all the processors there are."""
+    reports = [attempt.report for attempt in attempts if attempt.report is not None and attempt.report.recording]
+    wanted = plan.judged and plan.out_dir is not None and any(a.scenario.expects_words for a in attempts)
+    words: dict[str, tuple[str, ...]] = {}
+    if wanted and reports and plan.out_dir is not None:
+        tell(Judging(len(reports)))
+        ears = make_speech_to_text(settings.speech)
+        try:
+            for report in reports:
+                borders = [act.began for act in acts(report)]
+                recording = plan.out_dir / str(report.recording)
+                words[str(report.recording)] = await agent_words(recording, borders, ears)
+        finally:
+            await ears.close()
+    return [_outcome(attempt, words) for attempt in attempts]
 
 
-def _number_of(scenario: Scenario) -> str:
-    return scenario.numbers[0] if scenario.numbers else NUMBER
+def _outcome(attempt: Attempt, words: dict[str, tuple[str, ...]]) -> Outcome:
+    if attempt.report is None:
+        why = "" if attempt.error is None else attempt.error.message
+        lost = Finding(None, "the call", "one that reaches the person", why, Verdict.FAILED)
+        return Outcome(attempt, (lost,))
+    heard = words.get(attempt.report.recording or "")
+    if heard is None and words and attempt.report.outcome != "answered":
+        heard = ("",)
+    evidence = Evidence(attempt.report, heard, attempt.disposition)
+    return Outcome(attempt, judge(attempt.scenario, evidence), heard)
+
+
+def several(scenarios: Sequence[Scenario], times: int, *, numbered: bool = True) -> list[Scenario]:
+    """Every scenario so often, each with a name and (if `numbered`) a fictional number of its own.
+
+    Raises `SettingsError` when one that insists on its numbers is wanted more than once.
+    """
+    taken = {number for scenario in scenarios for number in scenario.numbers}
+    free = (number for number in _fictional_numbers() if number not in taken)
+    found = []
+    for time in range(times):
+        for scenario in scenarios:
+            if scenario.numbers and numbered and times > 1:
+                raise SettingsError(
+                    f"The scenario {scenario.name} has a number, so it can't be called several times at once.",
+                    remedy="Take `numbers` out of it; then every call gets its own.",
+                )
+            changes: dict[str, object] = {}
+            if numbered:
+                changes["numbers"] = scenario.numbers[:1] or (next(free),)
+            if time:
+                line = scenario.line.model_copy(update={"seed": scenario.line.seed + time})
+                changes |= {"name": f"{scenario.name} ({time + 1})", "line": line}
+            found.append(scenario.model_copy(update=changes))
+    return found
+
+
+def _fictional_numbers() -> list[str]:
+    """Numbers nobody has: 555-0101 to 555-0199 of many areas. The first is spared, it is the caller's."""
+    return [f"+1{area}5550{last}" for area in range(415, 515) for last in range(101, 200)]
 
 
 @asynccontextmanager
 async def _studio(scenarios: Sequence[Scenario], settings: Settings) -> AsyncIterator[Studio]:
     """Brings what these people need to speak, and nothing else."""
     steps = [step for scenario in scenarios for step in scenario.steps if isinstance(step, Say | Interrupt)]
-    voice = make_text_to_speech(settings.speech) if any(step.say is not None for step in steps) else None
+    sources = [*steps, *(step.beside for step in steps if step.beside is not None)]
+    babble = any(scenario.line.noise is not None and scenario.line.noise.kind == "babble" for scenario in scenarios)
+    voice = make_text_to_speech(settings.speech) if any(source.say is not None for source in sources) else None
     try:
-        prompts = await provide_sounds(settings.asterisk) if any(step.prompt is not None for step in steps) else None
-        yield Studio(voice, prompts)
+        recorded = babble or any(source.prompt is not None for source in sources)
+        yield Studio(voice, await provide_sounds(settings.asterisk) if recorded else None)
     finally:
         if voice is not None:
             await voice.close()

@@ -1,30 +1,51 @@
-"""The UDP socket around `SipAgent`: brings the time, the timers and the wire."""
+"""The UDP socket around a SIP agent: brings the time, the timers and the wire."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from typing import cast
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from trunkline.rehearsal.sip_agent import SipAgent
-from trunkline.rehearsal.sip_call import AgentEvent
 from trunkline.rehearsal.sip_message import PeerAddress
+from trunkline.rehearsal.sip_transaction import Datagram
 
 
-class SipEndpoint(asyncio.DatagramProtocol):
+class SipSide(Protocol):
+    """One side of SIP without network and clock: `SipAgent`, `SipCaller`."""
+
+    @property
+    def events(self) -> deque[Any]: ...
+
+    @property
+    def deadline(self) -> float | None: ...
+
+    def receive(self, datagram: bytes, source: PeerAddress, now: float) -> None: ...
+
+    def expire(self, now: float) -> None: ...
+
+    def quiet(self) -> bool: ...
+
+    def drain(self, now: float) -> Iterator[Datagram]: ...
+
+
+Side = TypeVar("Side", bound=SipSide)
+
+
+class SipEndpoint(asyncio.DatagramProtocol, Generic[Side]):
     """Feeds datagrams to an agent and sends what it answers. The agent is made when the socket's port is known."""
 
-    def __init__(self, make_agent: Callable[[PeerAddress], SipAgent], on_event: Callable[[AgentEvent], None]) -> None:
-        self.agent: SipAgent
+    def __init__(self, make_agent: Callable[[PeerAddress], Side], on_event: Callable[[Any], None]) -> None:
+        self.agent: Side
         self._make_agent = make_agent
         self._on_event = on_event
         self._transport: asyncio.DatagramTransport
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Future[None] | None = None
 
-    def act(self, action: Callable[[SipAgent, float], None]) -> float:
+    def act(self, action: Callable[[Side, float], None]) -> float:
         """Do something with the agent, then send what follows. Returns the time at which it was sent."""
         action(self.agent, time.monotonic())
         self._settle()

@@ -58,6 +58,8 @@ class Answer:
     branch: str
     cseq_method: str
     call_id: str
+    message: Response
+    """All of it, for who has to follow it: a challenge, a route, a session description."""
 
 
 def parse(datagram: bytes, source: PeerAddress) -> Incoming | Answer | None:
@@ -73,7 +75,7 @@ def parse(datagram: bytes, source: PeerAddress) -> Incoming | Answer | None:
         cseq = message.cseq
         branch = f"{via.parameters.get('branch') or ''}|{via.host}:{via.port or 5060}"
         if isinstance(message, Response):
-            return Answer(message.code, via.parameters.get("branch") or "", cseq.method, message.call_id)
+            return Answer(message.code, via.parameters.get("branch") or "", cseq.method, message.call_id, message)
         length = message.content_length
         if length is not None:
             if not 0 <= length <= len(message.body):

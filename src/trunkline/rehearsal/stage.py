@@ -132,25 +132,34 @@ async def stage(
     """
     _write_settings(folder, {}, carrier or {"calls_per_second": None})
     tell("Starting the stand-in carrier: a SIP/RTP user agent with a scripted person")
-    options = ("--json", "--carrier", "carrier.yaml", "--calls", str(calls), "--output", "carrier")
+    options = ("--json", "--measure-only", "--carrier", "carrier.yaml", "--calls", str(calls), "--output", "carrier")
     phone = await Program.start(folder, "carrier", "rehearse", *scenarios, *options)
-    service: Program | None = None
     try:
         listening = await phone.line(lambda line: "trunk" in line, START_SECONDS)
         sections: dict[str, dict[str, object]] = {"service": {"data_dir": "data"}, "trunk": dict(listening["trunk"])}
         for name, values in (settings or {}).items():
             sections.setdefault(name, {}).update(values)
-        _write_settings(folder, sections)
         tell("Starting Asterisk, the speech engines and the service")
-        service = await Program.start(folder, "service", "serve", "--port", "0", "--announce")
-        ready = await service.line(lambda line: "service" in line, START_SECONDS)
-        async with httpx.AsyncClient(base_url=ready["service"], trust_env=False, timeout=10) as http:
+        async with (
+            serving(folder, sections) as (url, asterisk, service),
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as http,
+        ):
             await http.get("/health")
-            yield Stage(ready["service"], ready["asterisk"], service.pid, folder, phone, http)
+            yield Stage(url, asterisk, service, folder, phone, http)
     finally:
-        if service is not None:
-            await service.stop()
         await phone.stop()
+
+
+@asynccontextmanager
+async def serving(folder: Path, sections: Mapping[str, Mapping[str, object]]) -> AsyncIterator[tuple[str, int, int]]:
+    """A service with these settings inside the block: its address, and the process ids of its Asterisk and itself."""
+    _write_settings(folder, sections)
+    service = await Program.start(folder, "service", "serve", "--port", "0", "--announce")
+    try:
+        ready = await service.line(lambda line: "service" in line, START_SECONDS)
+        yield ready["service"], ready["asterisk"], service.pid
+    finally:
+        await service.stop()
 
 
 def _write_settings(
