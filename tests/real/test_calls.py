@@ -145,7 +145,7 @@ async def test_more_calls_in_a_second_than_the_trunk_allows(office: Premises, ca
 
 
 async def test_early_media_and_then_an_answer(office: Premises) -> None:
-    person = office.person({"pause_ms": 200}, "hang_up", phone={"rings_ms": 300, "early_media": True})
+    person = office.person({"pause_ms": 1500}, "hang_up", phone={"rings_ms": 300, "early_media": True})
     async with office.carrier(person) as carrier:
         call_id = await office.call()
         await office.until(lambda: office.reached(call_id, CallState.EARLY_MEDIA))
