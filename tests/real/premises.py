@@ -64,15 +64,7 @@ steps:
 """
 
 
-class Ears(FakeSpeechToText):
-    """Keeps no audio: what grows in a test of leaks must be the product's."""
-
-    async def transcribe(self, audio: bytes, *, language: str = "en", hint: str = "") -> Any:
-        try:
-            return await super().transcribe(audio, language=language, hint=hint)
-        finally:
-            self.heard.clear()
-            self.hints.clear()
+Doubles = tuple[FakeVoiceDetector, FakeSpeechToText, FakeTextToSpeech]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +91,15 @@ class Premises:
     """One house and what belongs to it. Opened by `open_premises`."""
 
     def __init__(
-        self, house: House, http: httpx.AsyncClient, ears: FakeSpeechToText, voice: FakeTextToSpeech, folder: Path
+        self, house: House, http: httpx.AsyncClient, doubles: Doubles, *, trunk: tuple[str, int], folder: Path
     ) -> None:
         self.house = house
         self.http = http
-        self.ears = ears
-        self.voice = voice
+        self.detector, self.ears, self.voice = doubles
+        self.trunk = trunk
         self.folder = folder
         self.updates: dict[CallId, list[tuple[float, CallUpdate]]] = defaultdict(list)
         """Everything that was published of each call, with its time on the monotonic clock."""
-        self.trunk: tuple[str, int]
         self._news = asyncio.Event()
         house.switchboard.watch(self._note)
 
@@ -190,6 +181,16 @@ class Premises:
         self.updates[call_id].append((time.monotonic(), update))
         self._news.set()
 
+    def forget(self) -> None:
+        """All that was noted of calls so far, here and by the doubles."""
+        self.updates.clear()
+        self.detector.streams.clear()
+        self.ears.texts.clear()
+        self.ears.heard.clear()
+        self.ears.hints.clear()
+        self.voice.said.clear()
+        self.voice.synthesised.clear()
+
     # ── what is left ───────────────────────────────────────────────────────────────────────────────────────────
 
     def inventory(self) -> Inventory:
@@ -226,8 +227,7 @@ class Premises:
 @asynccontextmanager
 async def left_as_found(premises: Premises) -> AsyncIterator[Premises]:
     """For tests that share a house: it is as it was when each is over."""
-    premises.updates.clear()
-    premises.ears.texts.clear()
+    premises.forget()
     before = premises.inventory()
     yield premises
     await premises.nothing_is_left(before)
@@ -257,18 +257,16 @@ async def open_premises(
         trunk=trunk if ring_timeout is None else trunk.model_copy(update={"ring_timeout": ring_timeout}),
         agents={AGENT: AgentSettings.model_validate(manners | agent)},
     )
-    ears = Ears()
-    voice = voice or FakeTextToSpeech(seconds_per_character=0.02)
+    doubles = (FakeVoiceDetector(), FakeSpeechToText(), voice or FakeTextToSpeech(seconds_per_character=0.02))
     with bind("127.0.0.1", 0) as sock:
         url = "http://{}:{}".format(*sock.getsockname())
         async with (
-            open_house(settings, senses=Senses(FakeVoiceDetector(), ears, voice)) as house,
+            open_house(settings, senses=Senses(*doubles)) as house,
             serving(house, sock),
             # One connection per request: kept ones would come and go among the files that are counted.
             httpx.AsyncClient(base_url=url, trust_env=False, timeout=TIMEOUT, headers={"connection": "close"}) as http,
         ):
-            premises = Premises(house, http, ears, voice, folder)
-            premises.trunk = address
+            premises = Premises(house, http, doubles, trunk=address, folder=folder)
             await _warm_up(premises)
             yield premises
 
@@ -284,7 +282,7 @@ async def _warm_up(premises: Premises) -> None:
     async with premises.carrier(premises.person({"pause_ms": 50}, "hang_up")):
         await asyncio.gather(*(one() for _ in range(TOGETHER)))
     await asyncio.gather(*(premises.http.get("/calls") for _ in range(TOGETHER)))
-    premises.updates.clear()
+    premises.forget()
 
 
 def _an_address() -> tuple[str, int]:
