@@ -79,7 +79,12 @@ def test_a_step_the_call_did_not_live_to_fails() -> None:
 
 @pytest.mark.parametrize(
     ("began", "got", "verdict"),
-    [(5.3, "800 ms", Verdict.MET), (5.6, "1100 ms", Verdict.FAILED), (4.3, "-200 ms", Verdict.MET)],
+    [
+        (5.3, "800 ms", Verdict.MET),
+        (5.6, "1100 ms", Verdict.FAILED),
+        (4.45, "-50 ms", Verdict.MET),
+        (4.1, "-400 ms", Verdict.FAILED),
+    ],
 )
 def test_the_turn_gap_ends_with_the_first_answer(began: float, got: str, verdict: Verdict) -> None:
     person = scenario({"say": "Yes.", "within_ms": 1000})

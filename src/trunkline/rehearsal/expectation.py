@@ -60,7 +60,7 @@ class Answered(Heard):
     """Beside every step with which the person does something."""
 
     within_ms: Milliseconds | None = None
-    """Longest turn gap."""
+    """Longest turn gap. An answer into what the person is still saying fails."""
     stops_within_ms: Milliseconds | None = None
     """The agent was speaking, and is silent at the latest this long after the person began."""
     goes_on: Annotated[GoesOn | None, BeforeValidator(_plain_yes)] = None

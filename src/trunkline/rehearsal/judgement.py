@@ -24,6 +24,8 @@ LEAST_SHARE = 0.8
 """Of the words of `hears`: recognition of telephone speech loses one now and then."""
 LEAST_SHARE_ABSENT = 0.9
 """Of the words of `absent`, from which the phrase counts as said."""
+EARLY_MS = 100.0
+"""An answer that begins before the person has finished is none, unless it is only the fall of their voice."""
 GONE_ON_SECONDS = 0.3
 """Speech that lasts this long after the person was done is more than the tail of a word."""
 OUTCOMES = {"declined": "rejected"}
@@ -110,7 +112,7 @@ def _of_act(number: int, step: Answered, act: Act | None, report: CallReport) ->
     if step.within_ms is not None:
         gap = None if act is None else _gap(act, report)
         got = _unreached(act) or ("no answer" if gap is None else f"{gap:.0f} ms")
-        met = gap is not None and gap <= step.within_ms
+        met = gap is not None and -EARLY_MS <= gap <= step.within_ms
         yield Finding(number, "within_ms", _at_most(step.within_ms), got, _verdict(met, late=late and gap is not None))
     if step.stops_within_ms is not None:
         stop = None if act is None else _stop(act, report)

@@ -36,8 +36,8 @@ class Source(Section):
     """Words for the voice engine."""
     wav: Path | None = None
     """WAV file, beside the scenario."""
-    prompt: Annotated[tuple[str, ...] | None, BeforeValidator(_one_or_many)] = Field(None, min_length=1)
-    """Names of recorded prompts, as `digits/4`, said one after the other."""
+    prompt: Annotated[tuple[str | int, ...] | None, BeforeValidator(_one_or_many)] = Field(None, min_length=1)
+    """Names of recorded prompts, as `digits/4`, one after the other; a number among them is a silence in ms."""
     sound: Annotated[Sound | None, BeforeValidator(_sound)] = None
     text: str | None = None
     """Words of `wav` or `prompt`, where they aren't known."""

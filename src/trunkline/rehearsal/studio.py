@@ -110,10 +110,14 @@ class Studio:
         names = step.prompt or ()
         if self.prompts is None:
             raise SettingsError(
-                f"The recorded prompts are not at hand for {', '.join(names)}.", remedy="Run `trunkline pbx fetch`."
+                f"The recorded prompts are not at hand for {', '.join(str(name) for name in names)}.",
+                remedy="Run `trunkline pbx fetch`.",
             )
         texts, pieces = self.prompts.texts(), []
         for name in names:
+            if isinstance(name, int):
+                pieces.append(bytes(bytes_of(name / 1000)))
+                continue
             file = self.prompts.wav(name)
             if not file.exists():
                 near = sorted(known for known in texts if known.startswith(name.split("/")[0]))[:8]
@@ -123,7 +127,7 @@ class Studio:
                 )
             pieces.append(_trimmed(read_wav(file)))
         between = bytes(bytes_of(step.between_ms / 1000))
-        words = step.text or " ".join(texts.get(name, f"[{name}]") for name in names)
+        words = step.text or " ".join("…" if isinstance(name, int) else texts.get(name, f"[{name}]") for name in names)
         return Clip(words, between.join(pieces))
 
 

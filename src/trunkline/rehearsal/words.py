@@ -17,33 +17,45 @@ _ORDINALS: Final = {
 }  # fmt: skip
 
 
-def plain_words(text: str) -> list[str]:
-    """The words as they sound: lower case, no punctuation, numbers written out ("26th" and "twenty-sixth" alike)."""
+def plain_words(text: str, *, digit_by_digit: bool = False) -> list[str]:
+    """The words as they sound: lower case, no punctuation, numbers written out ("26th" and "twenty-sixth" alike).
+
+    "415" is four hundred fifteen, or four one five where it is read `digit_by_digit`.
+    """
     text = text.lower().replace("’", "'").replace("%", " percent")
     text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", r"\1", text)
-    text = re.sub(r"\d+", lambda digits: f" {_number(digits.group())} ", text)
+    text = re.sub(r"\d+", lambda digits: f" {_number(digits.group(), apart=digit_by_digit)} ", text)
     words = re.findall(r"[a-z']+", text.replace("-", " "))
     return [_cardinal(word.strip("'").replace("o'clock", "oclock")) for word in words if word.strip("'")]
 
 
 def share_heard(said: str, heard: str) -> float:
     """Share of the words of `said` that stand in `heard` in their order, 0 to 1; 1 when nothing was said."""
-    wanted, found = plain_words(said), plain_words(heard)
-    if not wanted:
-        return 1.0
-    matches = SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
-    return sum(match.size for match in matches) / len(wanted)
+    return _share(plain_words(said), plain_words(heard))
 
 
 def share_in(phrase: str, heard: str) -> float:
     """How much of `phrase` stands together somewhere in `heard`: the best share of any passage of about its length.
 
-    A long text holds most short words somewhere; only together do they make the phrase.
+    A long text holds most short words somewhere; only together do they make the phrase. Numbers may be read either way.
     """
-    wanted, found = plain_words(phrase), plain_words(heard)
+    readings = (
+        (plain_words(phrase, digit_by_digit=apart), plain_words(heard, digit_by_digit=apart)) for apart in (False, True)
+    )
+    return max(_best_passage(wanted, found) for wanted, found in readings)
+
+
+def _best_passage(wanted: list[str], found: list[str]) -> float:
     room = len(wanted) + max(1, len(wanted) // 3)
-    passages = (found[start : start + room] for start in range(max(1, len(found) - len(wanted) + 1)))
-    return max((share_heard(phrase, " ".join(passage)) for passage in passages), default=0.0)
+    starts = range(max(1, len(found) - len(wanted) + 1))
+    return max(_share(wanted, found[start : start + room]) for start in starts)
+
+
+def _share(wanted: list[str], found: list[str]) -> float:
+    if not wanted:
+        return 1.0
+    matches = SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
+    return sum(match.size for match in matches) / len(wanted)
 
 
 def _cardinal(word: str) -> str:
@@ -53,9 +65,9 @@ def _cardinal(word: str) -> str:
     return stem if word != stem and stem in {*_UNITS, *_TENS} else word
 
 
-def _number(digits: str) -> str:
+def _number(digits: str, *, apart: bool) -> str:
     value = int(digits)
-    if digits.startswith("0") or value >= 10000:
+    if apart or digits.startswith("0") or value >= 10000:
         return " ".join(_UNITS[int(digit)] for digit in digits)
     words = []
     for size, name in ((1000, "thousand"), (100, "hundred")):
