@@ -143,6 +143,7 @@ async def serving(house: House, sock: socket.socket) -> AsyncIterator[None]:
     server = _Server(
         uvicorn.Config(house.web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
     )
+    sock.listen(server.config.backlog)  # uvicorn does so a moment later; whoever is told of us may connect at once
     task = asyncio.create_task(server.serve(sockets=[sock]), name="http")
     try:
         yield
