@@ -38,6 +38,7 @@ def rehearse(
     built_in: Annotated[bool, typer.Option("--built-in", help="Start a service of our own that calls.")] = False,
     call: Annotated[bool, typer.Option("--call", help="Have a running service place the calls.")] = False,
     dial: Annotated[str | None, typer.Option(help="People call this address instead: sip:number@host:port.")] = None,
+    caller: Annotated[str | None, typer.Option(help="Number people show, with --dial.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Calls at the same time.")] = 1,
     repeat: Annotated[int, typer.Option(min=1, help="How often each scenario is called.")] = 1,
     line: Annotated[list[str] | None, typer.Option(help='A fault of the line, as "noise: 20" or "echo: -20".')] = None,
@@ -59,7 +60,7 @@ def rehearse(
     """Rehearse: people that follow a script take calls or make them, and all that is heard is judged and timed."""
     settings = load_settings(context)
     people = _people(scenario or [], suite or [], everything, read_conditions(line or []))
-    to = destination(dial, user, password) if dial is not None else None
+    to = destination(dial, user, password, caller) if dial is not None else None
     if to is not None:
         people = _callers(people)
         user = password = None

@@ -33,7 +33,7 @@ OUTCOMES = {486: "busy", 600: "busy", 408: "no-answer", 480: "no-answer", 487: "
 """SIP status → outcome; other refusals of the 4xx and 6xx kind are `declined`."""
 NOWHERE = sdp.AudioOffer("127.0.0.1", 9, ("ulaw",), None)
 """Where audio goes until the answer says where: the discard port."""
-_ADDRESS = re.compile(r"(?:sip:)?(?P<number>[^@\s;<>]+)@(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
+_ADDRESS = re.compile(r"(?:sip:)?(?P<number>[^@:\s;<>]+)@(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +45,24 @@ class Destination:
     port: int = 5060
     username: str | None = None
     password: str | None = None
+    caller: str | None = None
+    """Number or name that is shown; absent: the user name."""
 
     @property
     def identity(self) -> Identity:
         place = self.host if self.port == 5060 else f"{self.host}:{self.port}"
         user = self.username or "rehearsal"
-        return Identity(f"sip:{self.number}@{place}", f"sip:{user}@{self.host}", user, self.password)
+        return Identity(f"sip:{self.number}@{place}", f"sip:{self.caller or user}@{self.host}", user, self.password)
 
 
-def destination(address: str, username: str | None = None, password: str | None = None) -> Destination:
+def destination(
+    address: str, username: str | None = None, password: str | None = None, caller: str | None = None
+) -> Destination:
     """From what the command line gives. Raises `SettingsError`."""
     match = _ADDRESS.fullmatch(address)
     if match is None or not 0 < int(match["port"] or 5060) < 65536:
         raise SettingsError(f"{address!r} is no SIP address.", remedy="Write it as sip:100@192.0.2.1:5060.")
-    return Destination(match["number"], match["host"], int(match["port"] or 5060), username, password)
+    return Destination(match["number"], match["host"], int(match["port"] or 5060), username, password, caller)
 
 
 async def dial_all(

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from trunkline.audio import FRAME_SECONDS
 from trunkline.rehearsal.assessment import complaints
 from trunkline.rehearsal.expectation import Answered, GoesOn, Heard
 from trunkline.rehearsal.measurement import milliseconds
@@ -145,7 +146,8 @@ def _stop(act: Act, report: CallReport) -> float | None:
 
 
 def _goes_on(act: Act, expected: GoesOn, report: CallReport) -> tuple[bool, str]:
-    if (cut := _over(act, report)) is None:
+    # A breath between two sentences is part of what is being said.
+    if (cut := _over(act, report, breath=expected.silence_ms / 1000)) is None:
         return False, "the agent was not speaking"
     until = _next_act(act, report)
     spans = [cut, *(span for span in report.agent_speech if cut.began < span.began < until)]
@@ -156,9 +158,10 @@ def _goes_on(act: Act, expected: GoesOn, report: CallReport) -> tuple[bool, str]
     return longest <= expected.silence_ms, f"it was silent for {longest:.0f} ms" if longest else "it was never silent"
 
 
-def _over(act: Act, report: CallReport) -> Span | None:
-    """The agent's speech that the act fell into."""
-    return next((span for span in report.agent_speech if span.began < act.began < span.ended + 0.02), None)
+def _over(act: Act, report: CallReport, breath: float = FRAME_SECONDS) -> Span | None:
+    """The agent's speech that the act fell into, or that had ended only just before."""
+    spans = (span for span in reversed(report.agent_speech) if span.began < act.began < span.ended + breath)
+    return next(spans, None)
 
 
 def _next_act(act: Act, report: CallReport) -> float:

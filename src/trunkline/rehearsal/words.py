@@ -59,6 +59,8 @@ def _share(wanted: list[str], found: list[str]) -> float:
 
 
 def _cardinal(word: str) -> str:
+    if len(word) > 5 and word.endswith("our"):  # harbour and harbor are the same word
+        word = word.removesuffix("our") + "or"
     if word in _ORDINALS:
         return _ORDINALS[word]
     stem = word.removesuffix("th")
