@@ -261,6 +261,7 @@ class Conversation:
         try:
             heard_out = await self._hold_floor(answer, self._deliver(guess, answer), guess, bridge)
         finally:
+            guess.drop()
             await _over(guess.words, bridge)
         if not heard_out and guess.mind is not None and not answer.heard_of_brain and not guess.words.cancelled():
             # The person went on before they heard anything: it was one turn, and the brain shall see it as one.

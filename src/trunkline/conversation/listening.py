@@ -240,6 +240,7 @@ class Listening:
             self._guess = None
 
     def _forget(self, guess: Guess) -> None:
+        guess.drop()
         if guess is self._guess:
             self._guess = None
             self.ear.forget()
