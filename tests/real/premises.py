@@ -208,6 +208,7 @@ class Premises:
         house = self.house
         assert not house.switchboard.live_calls
         assert house.audio.counters.legs_open == 0
+        assert all(stream.closed for stream in self.detector.streams)
         for call_id in self.updates:
             house.audio.expect(call_id, lambda leg: leg.close())  # raises where it is expected still
             house.audio.forget(call_id)

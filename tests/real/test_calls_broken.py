@@ -98,9 +98,12 @@ async def test_the_person_picks_up_and_hangs_up_at_once(office: Premises) -> Non
 
 
 async def test_the_person_hangs_up_while_they_are_transcribed(office: Premises) -> None:
+    before = office.inventory()
     office.ears.hold()
     async with office.carrier(office.person(HEARD, MORE, {"pause_ms": 400}, "hang_up")):
         call = await office.ended(await office.call())
+    assert len(office.ears.heard) == 1
+    await office.nothing_is_left(before)  # the transcription is given up, though it goes on elsewhere
     office.ears.release()
     assert (call["disposition"], call["hungUpBy"]) == ("answered", "person")
     assert [turn["text"] for turn in call["turns"]] == ["Hi. Yes?"]
