@@ -50,6 +50,23 @@ def test_babble_has_no_pauses_and_repeats_itself_for_the_same_seed() -> None:
     assert sum(level > 0 for level in levels) > 0.95 * len(levels)
 
 
+@pytest.mark.parametrize("delay", [60.0, 250.0])
+def test_an_echo_stays_whole_though_packets_and_ticks_are_a_little_late(delay: float) -> None:
+    word = white_noise(1.0, 5)
+    line = Impairment(LineConditions(echo=(EchoTap(db=-12, delay_ms=delay),)), "ulaw")
+    late = np.random.default_rng(1).uniform(0, 0.004, (50, 2))
+    came_back = b""
+    for number, frame in enumerate(frames(word)):
+        now = 50.0 + number * 0.02
+        came_back += rtp.decode(line.shape(rtp.ULAW_SILENCE, now + late[number, 0]), "ulaw")
+        line.heard(now + 0.010 + late[number, 1], frame)
+    heard, said = to_samples(came_back).astype(float), to_samples(word).astype(float)
+    lag = int(np.argmax(np.correlate(heard, said, "full"))) - len(said) + 1
+    expected = np.zeros(len(said))
+    expected[lag:] = said[:-lag] * 10 ** (-12 / 20)
+    assert np.square(heard - expected).sum() < 0.01 * np.square(expected).sum()
+
+
 @pytest.mark.parametrize(("db", "delay"), [(-12.0, 20.0), (-20.0, 120.0), (-30.0, 300.0)])
 def test_an_echo_comes_back_as_late_and_as_weak_as_wanted(db: float, delay: float) -> None:
     word = white_noise(0.3, 5)

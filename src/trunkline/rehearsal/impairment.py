@@ -33,6 +33,9 @@ class EchoPath:
     """What the agent said, by sample number modulo its length."""
     _next: int = 0
     """Sample number at which the agent's next packet belongs."""
+    _read: int = 0
+    """Sample number at which the next frame begins. Both clocks count samples: following every late packet and every
+    late tick would tear the echo to pieces."""
 
     def heard(self, at: float, pcm: bytes) -> None:
         """A packet of the agent arrived at `at`."""
@@ -47,8 +50,11 @@ class EchoPath:
     def frame(self, now: float) -> bytes:
         """What comes back in the 20 ms from `now` on."""
         total = np.zeros(FRAME_SAMPLES)
+        if abs(round(now * SAMPLE_RATE) - self._read) > DRIFT_SAMPLES:
+            self._read = round(now * SAMPLE_RATE)
+        begins, self._read = self._read, self._read + FRAME_SAMPLES
         for tap in self.taps:
-            first = round((now - tap.delay_ms / 1000) * SAMPLE_RATE)
+            first = begins - round(tap.delay_ms / 1000 * SAMPLE_RATE)
             places = np.arange(first, first + FRAME_SAMPLES)
             known = (places < self._next) & (places >= self._next - len(self._line))
             total += np.where(known, self._line[places % len(self._line)], 0) * 10 ** (tap.db / 20)

@@ -142,7 +142,7 @@ def _stop(act: Act, report: CallReport) -> float | None:
     if not _over(act, report):
         return None
     ends = [span.ended for span in report.agent_speech if span.began < act.ended and span.ended > act.began]
-    return milliseconds(max(ends) - act.began)
+    return milliseconds(max(ends, default=act.began) - act.began)
 
 
 def _goes_on(act: Act, expected: GoesOn, report: CallReport) -> tuple[bool, str]:

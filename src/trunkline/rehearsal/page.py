@@ -19,8 +19,9 @@ from trunkline.models import HangUpBy, Speaker, Turn, TurnTimings
 from trunkline.rehearsal.judgement import Finding, Verdict, acts
 from trunkline.rehearsal.junit import junit_xml
 from trunkline.rehearsal.picture import draw_call
-from trunkline.rehearsal.report import CallReport
+from trunkline.rehearsal.report import CallReport, SaidTurn
 from trunkline.rehearsal.session import Outcome
+from trunkline.rehearsal.steps import Speaking
 
 PAGE, JSON, JUNIT = "rehearsal.html", "rehearsal.json", "junit.xml"
 _STYLE = Path(__file__).with_name("page.css")
@@ -90,12 +91,13 @@ def page(outcomes: Sequence[Outcome], folder: Path, now: datetime) -> str:
 
 
 def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    reports = [outcome.attempt.report for outcome in outcomes if outcome.attempt.report is not None]
-    trusted = [report for report in reports if not report.clock.late]
     verdicts = [finding.verdict for outcome in outcomes for finding in outcome.findings]
-    gaps = sorted(gap for report in trusted for gap in report.gaps_ms)
-    greetings = [report.greeting_ms for report in trusted if report.greeting_ms is not None]
-    stops = [turn.stop_ms for report in trusted for turn in report.turns if turn.stop_ms is not None]
+    trusted = [o for o in outcomes if o.attempt.report is not None and not o.attempt.report.clock.late]
+    turns = [turn for outcome in trusted for turn in _meant(outcome)]
+    gaps = [turn.gap_ms for turn in turns if turn.gap_ms is not None]
+    reports = [outcome.attempt.report for outcome in trusted if outcome.attempt.report is not None]
+    greetings = [report.greeting_ms for report in reports if report.greeting_ms is not None]
+    stops = [turn.stop_ms for turn in turns if turn.stop_ms is not None]
     shown = [("expectations met", f"{verdicts.count(Verdict.MET)}", f"of {len(verdicts)}")]
     if unjudged := verdicts.count(Verdict.NOT_JUDGED):
         shown.append(("not judged", f"{unjudged}", "measuring side late, or no words"))
@@ -106,6 +108,16 @@ def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for name, value, detail in shown:
         yield f"<div><dt>{name}</dt><dd>{value}<small>{detail}</small></dd></div>"
     yield "</dl>"
+
+
+def _meant(outcome: Outcome) -> Iterator[SaidTurn]:
+    """What the person said for an answer: a cough has neither a turn gap nor a barge-in stop."""
+    assert outcome.attempt.report is not None
+    steps = dict(enumerate(outcome.attempt.scenario.steps, 1))
+    for turn in outcome.attempt.report.turns:
+        step = steps.get(turn.step)
+        if isinstance(step, Speaking) and step.sound is None and step.goes_on is None:
+            yield turn
 
 
 def _overview(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -199,9 +211,11 @@ def turns_of(report: CallReport, words: Sequence[str] | None) -> list[Turn]:
     borders = [0.0, *(act.began for act in done), float("inf")]
     for number, (since, until) in enumerate(pairwise(borders)):
         spans = [span for span in report.agent_speech if since <= span.began < until]
+        text = words[number] if words is not None and number < len(words) else ""
         if spans:
-            text = words[number] if words is not None and number < len(words) else ""
             timings = TurnTimings(gap_ms=gaps[spans[0].began]) if spans[0].began in gaps else None
             turns.append(Turn(0, Speaker.AGENT, text, spans[0].began, spans[-1].ended, timings))
+        elif text and turns and turns[-1].speaker is Speaker.AGENT:  # it spoke on through what the person did
+            turns[-1] = dataclasses.replace(turns[-1], text=f"{turns[-1].text} {text}")
     ordered = sorted(turns, key=lambda turn: turn.started)
     return [dataclasses.replace(turn, number=number) for number, turn in enumerate(ordered, 1)]
