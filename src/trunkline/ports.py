@@ -111,6 +111,8 @@ class Transcript:
     text: str
     confidence: float
     """0 to 1."""
+    trails_off: float = 0.0
+    """Probability that the last word is not the end of what was to be said; 0 where the engine doesn't tell."""
 
 
 class SpeechToText(Protocol):

@@ -63,7 +63,7 @@ class WhisperSpeechToText:
         words = any(character.isalnum() for character in answer["text"])
         if not words or score < _LEAST_SCORE or score - no_speech < _LEAST_SCORE_WITHOUT_NO_SPEECH:
             return NOTHING
-        return Transcript(answer["text"], min(1.0, math.exp(score)))
+        return Transcript(answer["text"], min(1.0, math.exp(score)), answer["trails_off"])
 
     async def close(self) -> None:
         self._closed = True
