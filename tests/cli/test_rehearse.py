@@ -20,6 +20,9 @@ from typer.testing import CliRunner
 
 from trunkline.cli import app, rehearse
 from trunkline.errors import NotReady, TrunklineError
+from trunkline.rehearsal.carrier import StandInCarrier
+from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.studio import tone
 
 SCENARIO = """
@@ -151,6 +154,12 @@ async def test_sigterm_ends_a_call_in_order(scenario: Path) -> None:
         (["person.yaml", "--listen", "somewhere"], "--listen 'somewhere' is no address."),
         (["person.yaml", "--listen", "0.0.0.0:5060"], "name the address under which callers reach this machine"),
         (["person.yaml", "--carrier", "none.yaml"], "can't be read"),
+        ([], "Nobody was named."),
+        (["--suite", "slow"], "There is no suite 'slow'"),
+        (["person.yaml", "--line", "loud"], "--line 'loud' is no condition."),
+        (["person.yaml", "--dial", "nowhere"], "'nowhere' is no SIP address."),
+        (["busy", "--dial", "sip:1@127.0.0.1"], "None of these people ever answers"),
+        (["person.yaml", "--call", "--built-in"], "exclude each other"),
         (["person.yaml", "--call", "--service", "http://127.0.0.1:9"], "can't be reached"),
     ],
 )
@@ -161,3 +170,47 @@ def test_mistakes_are_told_in_a_sentence(
     result = CliRunner().invoke(app, ["rehearse", *arguments])
     assert isinstance(result.exception, TrunklineError)
     assert told in str(result.exception)
+
+
+@pytest.fixture
+def expectant(scenario: Path) -> Path:
+    answered = SCENARIO.replace("line.wav\n", "line.wav\n    within_ms: 5000\n")
+    scenario.write_text(answered + "expect: {ended_by: agent}\n", encoding="utf-8")
+    return scenario
+
+
+async def test_a_person_calls_in_and_is_judged(expectant: Path) -> None:
+    scenario = expectant
+    called = {"name": "called", "folder": scenario.parent, "phone": {"rings_ms": 0}}
+    steps = [{"wav": "line.wav"}, {"wait_for_agent": {"silence_ms": 250}}, {"wav": "line.wav"}]
+    person = Scenario.model_validate(called | {"steps": steps, "stays_ms": 5000})
+    config = CarrierConfig(host="127.0.0.1", calls_per_second=None)
+    async with StandInCarrier(config, [person]) as carrier:
+        address = f"sip:+14155550123@127.0.0.1:{carrier.port}"
+        secret = config.password.get_secret_value()
+        who = ("--user", "trunk", "--password", secret, "--caller", "+14155550100")
+        async with started(scenario.parent, str(scenario), "--dial", address, *who, "-o", "out") as process:
+            status, out, _ = await ended(process)
+    assert status == rehearse.FAILED  # the person hangs up themselves
+    assert "The call, ended_by: wanted agent, got person" in out
+    assert "✗ person 2 of 3 as expected" in out or "? " in out  # the latter on a busy machine
+    results = json.loads((scenario.parent / "out" / "rehearsal.json").read_text("utf-8"))
+    verdicts = {finding["expectation"]: finding["verdict"] for finding in results["calls"][0]["findings"]}
+    assert (verdicts["the script"], verdicts["ended_by"]) == ("met", "failed")
+    assert verdicts["within_ms"] in {"met", "not judged"}
+    assert (scenario.parent / "out" / "rehearsal.html").exists()
+
+
+async def test_nothing_is_judged_where_only_measuring_is_wanted(scenario: Path) -> None:
+    async with started(scenario.parent, str(scenario), "--json", "--measure-only", "-o", "out") as process:
+        listening = await line(process)
+        carrier: Any = SimpleNamespace(host=listening["host"], port=listening["port"])
+        async with talking_caller(carrier) as caller:
+            await caller.connect()
+            await caller.say(GREETING)
+            await caller.heard()
+            await caller.say(REPLY)
+            await caller.bye_received()
+        status, _, _ = await ended(process)
+    assert status == 0
+    assert {file.suffix for file in (scenario.parent / "out").iterdir()} == {".json", ".wav"}

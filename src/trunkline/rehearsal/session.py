@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from trunkline.errors import NotReady, SettingsError
+from trunkline.errors import NotReady, SettingsError, SpeechUnavailable
 from trunkline.rehearsal.built_in import built_in_service
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
@@ -157,7 +157,8 @@ async def _judged(
             for report in reports:
                 borders = [act.began for act in acts(report)]
                 recording = plan.out_dir / str(report.recording)
-                words[str(report.recording)] = await agent_words(recording, borders, ears)
+                with suppress(SpeechUnavailable):  # what it said is then not judged
+                    words[str(report.recording)] = await agent_words(recording, borders, ears)
         finally:
             await ears.close()
     return [_outcome(attempt, words) for attempt in attempts]
