@@ -45,7 +45,9 @@ SENTENCES = [
     ("Any day after the 20th, I think.", COMPLETE),
     ("I don't want that.", COMPLETE),
     ("I just want to know how much it costs.", COMPLETE),
-    ("My daughter have a fever end.", COMPLETE),  # "… fever and", misheard: only the voice can tell
+    ("My daughter have a fever end.", OPEN),  # "fever and", misheard
+    ("The road comes to an end.", COMPLETE),
+    ("I'll see you at the weekend.", COMPLETE),
     ("i have a caller waiting who introduces themselves as victor", UNKNOWN),
     ("my internet is down again", UNKNOWN),
     ("Maple Street", UNKNOWN),
@@ -98,6 +100,10 @@ UNFINISHED = [
     ("I got a letter saying that", OPEN),
     ("the letter was from", OPEN),
     ("Actually, could you", OPEN),
+    ("One moment, please.", OPEN),
+    ("June.", OPEN),
+    ("There will be six of us end.", OPEN),  # "and", misheard
+    ("Between two end.", OPEN),
     ("The estimated hold time is currently.", OPEN),
     ("You are currently caller number.", OPEN),
 ]
@@ -168,7 +174,9 @@ TIMES = [
     ("the second of May, nineteen eighty four", COMPLETE),
     ("November 11th, 1970", COMPLETE),
     ("Tuesday at.", OPEN),
-    ("Thursday", UNKNOWN),
+    ("Thursday", COMPLETE),
+    ("Tomorrow.", COMPLETE),
+    ("it closed on a Thursday", UNKNOWN),
     ("Four.", UNKNOWN),
     ("between ten and", OPEN),
     ("There will be six of us and,", OPEN),
@@ -249,6 +257,8 @@ def test_what_is_no_answer_to_an_open_question_is_only_its_beginning(said: str) 
         ("What's the best number to call you back?", Asked.PHONE),
         ("Can you give me your account number?", Asked.NUMBER),
         ("What is your telephone number?", Asked.PHONE),
+        ("And your customer number, please?", Asked.NUMBER),
+        ("What is the reference number on your letter?", Asked.NUMBER),
         ("What's your postcode?", Asked.NUMBER),
         ("Could you tell me the code on the letter?", Asked.NUMBER),
         ("Could you spell your last name for me?", Asked.SPELLING),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from trunkline.conversation.dictation import Dictation, dictation, ends_in_year, has_date_word, is_time_or_date
+from trunkline.conversation.dictation import MONTH, Dictation, dictation, ends_in_year, has_date_word, is_time_or_date
 
 
 class Asked(enum.Enum):
@@ -82,14 +82,17 @@ _ASIDES: Final = _set("sure yes yeah yep no okay ok right well oh so and hi hell
 
 _GOES_ON: Final = re.compile(
     r"(?:^|\s)(?:you know|i mean|let me see|let's see|let me (?:just )?(?:check|think|look)|hold on|hang on|"
-    r"(?:one|just a|just one) (?:second|moment|minute)|would like|half past|quarter (?:to|past)|kind of|sort of|"
-    r"the thing is|either|in order|any day after|"
+    r"(?:one|just a|just one) (?:second|moment|minute)(?: please)?|would like|half past|kind of|sort of|"
+    r"quarter (?:to|past)|the thing is|either|in order|any day after|"
     r"(?:can|could|would|will) you (?:please )?tell me|"
     r"(?:can|could|would|will|shall|should|may|do|does|did) (?:you|we|it|they)|"
     r"(?:is|are|was|were|be) (?:about|around|(?!early|lovely|friendly|likely|daily|weekly|monthly)\w+ly)|"
     r"(?:caller|flight|order|room|booking|reference|invoice|account|bus|gate|platform) number|"
-    r"(?:have|need|want|like|going|able|trying) two)$|"  # "I have to", misheard
-    r"^(?:and |but |so |well )?(?:i think|i guess|i suppose|maybe)$|^(?:\w+ )?(?:number|code)$"
+    r"(?:have|need|want|like|going|able|trying) two|"  # "I have to", misheard
+    r"(?!(?:the|an|this|that|dead|week|low|high|other|far)\b)\w+ end)$|"  # "six of us and", misheard
+    r"^(?:and |but |so |well )?(?:i think|i guess|i suppose|maybe)$|"
+    rf"^(?:in |maybe )?(?:{MONTH})(?: (?:{MONTH}))?$|"
+    r"^(?:\w+ )?(?:(?:my|the) )?(?:\w+ )?(?:number|code)$"
 )
 """Said by people who keep the floor."""
 _MAY_STILL_END: Final = re.compile(
@@ -118,7 +121,8 @@ _WHOLE: Final = re.compile(
 )
 """Whole answers."""
 _CLOSES: Final = re.compile(
-    r"(?:^|\s)(?:(?:thank you|thanks)(?: very much| a lot| so much)?|you're welcome|please|bye|goodbye|no problem|"
+    r"(?:^|\s)(?:(?:thank you|thanks)(?: very much| a lot| so much)?|you're welcome|bye|goodbye|no problem|"
+    r"(?<!moment )(?<!second )(?<!minute )please|"
     r"that's (?:all|it|everything|right|correct|fine|okay|ok|great|perfect|good)|that is (?:all|it|everything|right)|"
     r"that works(?: for me)?|(?:sounds|looks) (?:good|great|fine|perfect)|nothing else|"
     r"see you(?: then| later| soon| tomorrow| there)?|have a (?:nice|good|great) (?:day|one|evening|weekend)|"
@@ -239,10 +243,7 @@ _ASKS: Final = (
     ),
     (
         Asked.NUMBER,
-        re.compile(
-            r"\b(?:what(?:'s| is| was)|which|give|tell|have|say|enter|need|on|at|repeat|confirm)\b[^.?!]*"
-            r"\b(?:number|digits|code|postcode|zip|pin|extension)\b"
-        ),
+        re.compile(r"\b(?:number|digits|code|postcode|zip|pin|extension)\b[^.?!]*(?:\?|$)"),
     ),
     (Asked.FREE, re.compile(r"\b(?:can|could|may|would|will) (?:you|i)\b[^.?!]*\b(?:tell|give|have|get|say|repeat)\b")),
     (

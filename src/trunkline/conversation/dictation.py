@@ -76,7 +76,9 @@ _INTRODUCES_A_NUMBER: Final = re.compile(
     r"\b(?:number|digits|code|account|zip|pin|extension|area|policy|reference|order)\b|\b(?:reach|call|ring|text) me\b"
 )
 _NUMBER: Final = "|".join((*_UNITS[1:], *_TEENS, *_TENS, r"\d{1,2}"))
-_MONTH: Final = "january|february|march|april|may|june|july|august|september|october|november|december"
+MONTH: Final = "january|february|march|april|may|june|july|august|september|october|november|december"
+"""Names of months, as a part of a pattern."""
+_WEEKDAY: Final = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _DAY_OF_MONTH: Final = (
     r"(?:\d{1,2}(?:st|nd|rd|th)?|(?:(?:twenty|thirty) )?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
     r"|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth"
@@ -88,15 +90,16 @@ _TIME_OR_DATE: Final = re.compile(
     rf"(?:{_NUMBER})(?: (?:\d\d|fifteen|thirty|forty five))? (?:am|pm|a m|p m|o'clock)(?: sharp)?"
     rf"|(?:at|around|by|past|before|after|until) (?:{_NUMBER})(?: (?:\d\d|fifteen|thirty|forty five))?"
     rf"|(?:on|next|this|last|every) (?:\w+day|week|month|weekend|morning|afternoon|evening)"
+    rf"|^(?:on |maybe )?(?:{_WEEKDAY}|tomorrow|today)"
     rf"|(?:\w+day|tomorrow) (?:morning|afternoon|evening|night)|tonight|noon|midnight"
-    rf"|{_DAY_OF_MONTH}(?: of)? (?:{_MONTH})(?: {_YEAR})?|(?:{_MONTH}) (?:the )?{_DAY_OF_MONTH}(?: {_YEAR})?"
-    rf"|(?:{_MONTH}) {_YEAR}|\d{{1,2}} \d{{1,2}} (?:19|20)\d\d)$"
+    rf"|{_DAY_OF_MONTH}(?: of)? (?:{MONTH})(?: {_YEAR})?|(?:{MONTH}) (?:the )?{_DAY_OF_MONTH}(?: {_YEAR})?"
+    rf"|(?:{MONTH}) {_YEAR}|\d{{1,2}} \d{{1,2}} (?:19|20)\d\d)$"
 )
 _ENDS_IN_YEAR: Final = re.compile(
     rf"(?:^|\s)(?:{_YEAR}|\d{{1,2}} \d{{1,2}} \d\d|(?:{'|'.join(_TENS)})(?: (?:{'|'.join(_UNITS[1:])}))?|[3-9]\d)$"
 )
 """People say "seventy two" for 1972; as a number it needs two digits."""
-_DATE_WORD: Final = re.compile(rf"\b(?:{_MONTH})\b|\b\d{{1,2}}(?:st|nd|rd|th)\b|\w(?:th|first|second|third)$")
+_DATE_WORD: Final = re.compile(rf"\b(?:{MONTH})\b|\b\d{{1,2}}(?:st|nd|rd|th)\b|\w(?:th|first|second|third)$")
 _DOMAIN_ENDS: Final = re.compile(
     r"(?:\.|\bdot )(?:com|org|net|edu|gov|info|io|eu|de|fr|in|us|ca|co\.? ?(?:dot )?uk)\.?$"
 )

@@ -34,7 +34,7 @@ class WaitUntil:
 class EndOfTurn:
     """Seconds of silence, as the voice detector counts it (it notices silence about 0.1 s late), that end a turn."""
 
-    finished_above: float = 0.5
+    finished_above: float = 0.7
     """Probability from which the sound counts as finished."""
     understood_above: float = 0.55
     """Confidence from which words that are complete count as such: half a sentence misheard often makes a whole one."""
@@ -44,7 +44,7 @@ class EndOfTurn:
     """The words are complete, nobody judged the sound (an overloaded machine)."""
     contradicted_seconds: float = 0.45
     """The words are complete, the sound isn't."""
-    undecided_seconds: float = 0.7
+    undecided_seconds: float = 0.6
     """The words don't tell, the sound is complete or unknown."""
     sound_against_seconds: float = 1.1
     """The words don't tell or aren't known, the sound is not complete."""
