@@ -246,7 +246,7 @@ class Line:
         end = self._agents_end
         began = next(index for index, frame in enumerate(self._out) if frame is not SILENCE)
         silences = _silences(self._out, began)
-        lost = end is not None and end.turn.cut_off
+        lost = end is None or end.turn.cut_off  # cut before a word of it was heard: no turn at all
         over = [silences.pop()] if silences and sum(silences[-1]) == len(self._out) else []
         since = self._starts / SAMPLE_RATE
         stops = [at * FRAME_SECONDS - since for at, _ in silences + (over if lost else [])]

@@ -180,9 +180,9 @@ class ListeningSettings(Section):
     """Silence that ends a turn when nothing else tells whether it is over."""
     longest_silence_seconds: float = Field(1.5, ge=0.1, le=10)
     """Silence that ends a turn even in the middle of a sentence or a number."""
-    interrupt_seconds: float = Field(0.12, ge=0, le=3)
-    """Speech over the agent that makes it hold its tongue, until it is clear what is meant; 0: it never stops."""
-    insist_seconds: float = Field(0.7, ge=0.1, le=5)
+    interrupt_seconds: float = Field(0.04, ge=0, le=3)
+    """Clear speech over the agent that makes it hold its tongue, until it is clear what is meant; 0: it never stops."""
+    insist_seconds: float = Field(1.0, ge=0.1, le=5)
     """Speech over the agent that lasts this long is an interruption, whatever is said."""
     max_turn_seconds: float = Field(10.0, ge=1, le=30)
     """A turn is cut here, as in the hand-made set-up."""

@@ -75,6 +75,26 @@ def test_a_short_sound_in_the_agents_turn_does_not_interrupt() -> None:
     assert Verdict.INTERRUPTED not in play("s0.2 q0.6", agents_turn=True)
 
 
+def test_what_is_hardly_speech_does_not_interrupt() -> None:
+    taker = TurnTaker(ListeningSettings())
+    verdicts = [taker.hear(0.8, STEP, agents_turn=True) for _ in range(100)]
+    assert Verdict.SPEECH_STARTED in verdicts
+    assert Verdict.INTERRUPTED not in verdicts
+
+
+def test_clear_speech_interrupts_within_60_milliseconds() -> None:
+    taker = TurnTaker(ListeningSettings())
+    verdicts = [taker.hear(0.95, STEP, agents_turn=True) for _ in range(3)]
+    assert Verdict.INTERRUPTED in verdicts
+
+
+def test_somebody_far_off_does_not_interrupt() -> None:
+    taker = TurnTaker(ListeningSettings())
+    far = [taker.hear(0.95, STEP, agents_turn=True, near=False) for _ in range(100)]
+    assert Verdict.INTERRUPTED not in far
+    assert taker.hear(0.95, STEP, agents_turn=True, near=True) is Verdict.INTERRUPTED
+
+
 def test_nobody_is_silent_while_the_agent_speaks() -> None:
     assert play("q10", agents_turn=True) == []
 

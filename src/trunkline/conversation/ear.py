@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import audioop
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SAMPLE_BYTES, SAMPLE_RATE, audible_end
 from trunkline.conversation.echo import EchoGuard
-from trunkline.conversation.turns import TurnTaker, Verdict
+from trunkline.conversation.nearness import Nearness
+from trunkline.conversation.turns import CERTAIN, TurnTaker, Verdict
 from trunkline.ports import VoiceStream
 from trunkline.settings import ListeningSettings
 
@@ -54,6 +56,7 @@ class Ear:
         self._echo = EchoGuard()
         self._echo_age = 0
         self._only_echo = False
+        self._nearness = Nearness()
         self._inbox: list[bytes] = []
         self._heard_until = 0.0
         self._run_up = bytearray()
@@ -66,6 +69,7 @@ class Ear:
         self._heard_until = now + FRAME_SECONDS
         self._voice.push(frame)
         self._echo.received(frame)
+        self._nearness.heard(audioop.rms(frame, SAMPLE_BYTES))
 
     def sent(self, frame: bytes, *, silent: bool) -> None:
         """20 ms went out: what may come back as our own echo."""
@@ -88,9 +92,11 @@ class Ear:
         probability = self._voice.probability if frames else 0.0
         if probability >= self.turns.manners.voice_threshold and self._hears_itself():
             probability = 0.0
+        if probability >= CERTAIN and not agents_turn:
+            self._nearness.spoke()
         self._keep(frames, now, probability)
         seconds = FRAME_SECONDS * max(len(frames), 1)
-        verdict = self.turns.hear(probability, seconds, agents_turn=agents_turn)
+        verdict = self.turns.hear(probability, seconds, agents_turn=agents_turn, near=self._nearness.near)
         if verdict is not None:
             self._changed(verdict, now, agents_turn)
         return frames

@@ -45,6 +45,8 @@ class Verdict(enum.Enum):
 
 RELEASE_BELOW = 0.15
 """Speech goes on until the probability falls this far below the threshold, so that it doesn't flicker."""
+CERTAIN = 0.9
+"""Probability from which it is speech, and no hum, laugh or cough: what an agent that speaks falls silent for."""
 
 
 @dataclass(slots=True)
@@ -55,6 +57,8 @@ class TurnTaker:
     state: Hearing = Hearing.QUIET
     voiced: float = 0.0
     """Seconds of uninterrupted speech up to now."""
+    certain: float = 0.0
+    """Seconds of uninterrupted speech, beyond doubt, up to now."""
     silent: float = 0.0
     """Seconds of uninterrupted silence up to now."""
     turn: float = 0.0
@@ -67,11 +71,12 @@ class TurnTaker:
     _interrupted: bool = False
     _insisted: bool = False
 
-    def hear(self, probability: float, seconds: float, *, agents_turn: bool) -> Verdict | None:
+    def hear(self, probability: float, seconds: float, *, agents_turn: bool, near: bool = True) -> Verdict | None:
         """`seconds` of audio that hold speech with `probability`; at most one thing changes at a time.
 
-        `agents_turn`: the agent speaks or thinks about what to say.
+        `agents_turn`: the agent speaks or thinks about what to say. `near`: it is loud enough to be the person.
         """
+        self.certain = 0.0 if probability < CERTAIN else self.certain + seconds
         threshold = self.manners.voice_threshold
         if probability >= (threshold if self.voiced == 0.0 else max(threshold - RELEASE_BELOW, 0.05)):
             self.voiced += seconds
@@ -83,10 +88,10 @@ class TurnTaker:
         self._nobody = 0.0 if agents_turn or self.state is not Hearing.QUIET else self._nobody + seconds
         match self.state:
             case Hearing.QUIET:
-                return self._quiet()
+                return self._quiet(agents_turn=agents_turn)
             case Hearing.SPEAKING:
                 self.turn += seconds
-                return self._speaking(agents_turn=agents_turn)
+                return self._speaking(agents_turn=agents_turn, near=near)
             case Hearing.PAUSED:
                 self.turn += seconds
                 return self._paused()
@@ -94,11 +99,12 @@ class TurnTaker:
     def forget(self) -> None:
         """What was heard meant nothing: as if it had been silence."""
         self.state = Hearing.QUIET
-        self.turn = self.voiced = self.spoken = 0.0
+        self.turn = self.voiced = self.certain = self.spoken = 0.0
         self._interrupted = self._insisted = False
 
-    def _quiet(self) -> Verdict | None:
-        if self.voiced >= self.manners.start_seconds:
+    def _quiet(self, *, agents_turn: bool) -> Verdict | None:
+        # Who is interrupted must not wait for two verdicts in a row.
+        if self.voiced >= self.manners.start_seconds or (agents_turn and self.certain > 0.0):
             self.state = Hearing.SPEAKING
             self.turn = self.spoken = self.voiced
             self._nobody = 0.0
@@ -108,7 +114,7 @@ class TurnTaker:
             return Verdict.SILENT_TOO_LONG
         return None
 
-    def _speaking(self, *, agents_turn: bool) -> Verdict | None:
+    def _speaking(self, *, agents_turn: bool, near: bool) -> Verdict | None:
         if self.turn >= self.manners.max_turn_seconds:
             return self._over(Verdict.TURN_CUT)
         if self.silent >= self.manners.pause_seconds:
@@ -117,7 +123,7 @@ class TurnTaker:
             return Verdict.SPEECH_PAUSED
         least = self.manners.interrupt_seconds
         if agents_turn and least:
-            if not self._interrupted and self.voiced >= least:
+            if not self._interrupted and near and self.certain >= least:
                 self._interrupted = True
                 return Verdict.INTERRUPTED
             if self._interrupted and not self._insisted and self.spoken >= self.manners.insist_seconds:
