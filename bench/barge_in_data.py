@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-from bench.noises import NOISES, Random, Wave, band, hum, pink
+from bench.noises import NOISES, Random, Wave, band, hum
 from trunkline.audio import SAMPLE_RATE, audible_end, audible_start, to_float
 from trunkline.rehearsal.studio import Prompts, read_wav
 from trunkline.speech.espeak_worker import Espeak
