@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import AsyncGenerator
@@ -9,6 +10,8 @@ import pytest
 
 from trunkline.rehearsal import rtp, sdp
 from trunkline.rehearsal.clip import Clip
+from trunkline.rehearsal.impairment import Impairment, white_noise
+from trunkline.rehearsal.line_conditions import EchoTap, LineConditions, Noise
 from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.rtp import RtpSender
 from trunkline.rehearsal.studio import tone
@@ -129,3 +132,50 @@ async def test_what_the_kernel_does_not_take_is_counted(line: MediaLine) -> None
     line.remote = ("127.0.0.1", 0)
     line.tick(10.0, 0.0)
     assert line.unsent == 1
+
+
+async def test_a_bad_line_loses_packets_but_not_their_numbers(line: MediaLine, peer: socket.socket) -> None:
+    line.impairment = Impairment(LineConditions(loss_percent=20), "ulaw")
+    peer.setblocking(False)
+    for number in range(200):
+        line.tick(10 + number * 0.02, 0.0)
+    sequences = []
+    with contextlib.suppress(BlockingIOError):
+        while (packet := rtp.parse(peer.recv(2048))) is not None:
+            sequences.append(packet.sequence)
+    lost = line.impairment.lost
+    assert 20 < lost < 60
+    assert len(sequences) == 200 - lost
+    assert sequences[-1] - sequences[0] > len(sequences)
+    assert len(line.sent) == 200
+
+
+async def test_jitter_delays_packets_in_their_order(line: MediaLine, peer: socket.socket) -> None:
+    line.impairment = Impairment(LineConditions(jitter_ms=40), "ulaw")
+    began = time.monotonic()
+    for number in range(5):
+        line.tick(began + number * 0.001, 0.0)
+    packets: list[rtp.RtpPacket | None] = []
+    async with asyncio.timeout(5):
+        peer.setblocking(False)
+        while len(packets) < 5:
+            packets.append(rtp.parse(await asyncio.get_running_loop().sock_recv(peer, 2048)))
+    assert time.monotonic() - began > 0.005
+    sequences = [packet.sequence for packet in packets if packet is not None]
+    assert sequences == list(range(sequences[0], sequences[0] + 5))
+
+
+async def test_noise_and_echo_are_heard_on_the_wire(line: MediaLine, peer: socket.socket) -> None:
+    conditions = LineConditions(noise=Noise(), echo=(EchoTap(db=0, delay_ms=20),))
+    line.impairment = Impairment(conditions, "ulaw", noise=white_noise(0.2, 1))
+    hissing = sent_by(line, peer, 2)
+    assert all(packet.payload != rtp.ULAW_SILENCE for packet in hissing)
+    assert line.sent[0][1] == hissing[0].payload  # the recording holds what the agent gets
+    line.impairment = Impairment(LineConditions(echo=conditions.echo), "ulaw")
+    sender = RtpSender(0, 1, 1, 0)
+    peer.sendto(sender.audio(rtp.encode(tone((440.0,), 0.02, dbfs=-6), "ulaw")), ("127.0.0.1", line.port))
+    await received(line, 1)
+    now = line.reception.log.arrival[0]
+    line.tick(now + 0.02, 0.0)
+    packet = rtp.parse(peer.recv(2048))
+    assert packet is not None and packet.payload == line.reception.log.payloads[0]

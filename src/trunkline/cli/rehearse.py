@@ -62,11 +62,10 @@ def rehearse(
     people = _people(scenario or [], suite or [], everything, read_conditions(line or []))
     to = destination(dial, user, password, caller) if dial is not None else None
     if to is not None:
-        people = _callers(people)
-        user = password = None
-    own = built_in or (bool(suite or everything) and not call and to is None)
-    if (built_in and call) or (to is not None and (built_in or call)):
+        people, user, password = _callers(people), None, None
+    if built_in + call + (to is not None) > 1:
         raise SettingsError("--built-in, --call and --dial exclude each other.", remedy="Give one of them.")
+    own = built_in or (bool(suite or everything) and not call and to is None)
     plan = Plan(
         scenarios=people,
         carrier=_carrier(carrier, listen, own=own, host=host, username=user, password=password),

@@ -89,6 +89,7 @@ class MediaLine:
         self._threshold = threshold
         self._playing: deque[tuple[Utterance, Iterator[tuple[int, bytes]], tuple[int, int] | None]] = deque()
         self._keys: deque[Iterator[bytes]] = deque()
+        self._delayed: deque[bytes] = deque()
         self._key_reader = KeyReader()
         with contextlib.suppress(OSError):  # not Linux: arrival is then the time we read it
             self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -160,10 +161,14 @@ class MediaLine:
 
     def _depart(self, packet: bytes, now: float) -> None:
         delay = 0.0 if self.impairment is None else self.impairment.delay(now)
-        if delay:
-            asyncio.get_running_loop().call_later(delay, self._send, packet)
-        elif delay is not None:
+        if delay is None:
+            return
+        if not delay and not self._delayed:
             self._send(packet)
+            return
+        self._delayed.append(packet)
+        # The oldest goes first: timers that are due together fire in any order.
+        asyncio.get_running_loop().call_later(delay, lambda: self._send(self._delayed.popleft()))
 
     def _send(self, packet: bytes) -> None:
         try:

@@ -111,9 +111,10 @@ async def _receive(plan: Plan, settings: Settings, tell: Callable[[Progress], No
             )
             carrier.on_event(tell)
             await stack.enter_async_context(carrier)
-        tell(CarrierListening(carrier.host, carrier.port, carrier.trunk_settings()))
         service = plan.service
-        if plan.built_in is not None:
+        if plan.built_in is None:
+            tell(CarrierListening(carrier.host, carrier.port, carrier.trunk_settings()))
+        else:
             tell(BuiltInStarting())
             folder = (plan.out_dir or settings.service.data_dir / "rehearsals") / "built-in"
             folder = await asyncio.to_thread(folder.absolute)
