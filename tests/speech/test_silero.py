@@ -83,6 +83,31 @@ def test_with_a_clock_the_model_runs_once_per_tick(speak: Speak) -> None:
     assert detector.windows_run == 4
 
 
+def test_frames_that_come_in_bursts_are_heard_as_if_they_came_singly(dialogue: bytes) -> None:
+    audio = frames(dialogue)
+    singly = SileroDetector()
+    alone = listen(singly.open(), dialogue)
+
+    detector = SileroDetector()
+    stream = detector.open()
+    detector.run_pending()
+    heard: list[float] = []
+    expected: list[float] = []
+    sizes, at = random.Random(5), 0
+    while at < len(audio):
+        burst = audio[at : at + sizes.choice((0, 1, 1, 2, 3))]
+        for frame in burst:
+            stream.push(frame)
+        detector.run_pending()
+        at += len(burst)
+        heard.append(stream.probability)
+        expected.append(alone[at - 1] if at else 0.0)
+    speech = np.array(expected) > 0.5
+    assert np.mean((np.array(heard) > 0.5) == speech) > 0.99
+    # The gate hears of speech a burst later, so a window more or less may pass it.
+    assert detector.windows_run == pytest.approx(singly.windows_run, rel=0.05)
+
+
 def test_a_clock_that_stops_is_noticed(speak: Speak) -> None:
     detector = SileroDetector(gate=False)
     stream = detector.open()

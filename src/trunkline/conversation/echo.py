@@ -11,13 +11,14 @@ of a fit, and having nothing left to adjust it explains nobody else's voice by c
 from __future__ import annotations
 
 import audioop
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkline.audio import FRAME_SAMPLES, SAMPLE_BYTES, SAMPLE_RATE, to_samples
+from trunkline.audio import FRAME_SAMPLES, SAMPLE_BYTES, SAMPLE_RATE, SILENCE, to_samples
 
 WINDOW: Final = 10 * FRAME_SAMPLES
 """Samples of received audio that are judged: 0.2 s."""
@@ -45,6 +46,8 @@ _FLOORS: Final = (20.0, 260.0)
 """−64 dB of full scale, root mean square of 16-bit samples: what μ-law makes of silence; and −42 dB: what
 is louder may as well be somebody who speaks without a pause."""
 _HISTORY: Final = WINDOW + LONGEST_DELAY + TAPS + LEAD
+_SENT_FRAMES: Final = _HISTORY // FRAME_SAMPLES + 1
+_RECEIVED_FRAMES: Final = WINDOW // FRAME_SAMPLES
 _LAST: Final = _HISTORY - WINDOW
 """Offset, in what was sent, of audio that comes back without any delay."""
 _FFT: Final = 1 << (_HISTORY + WINDOW - 1).bit_length()
@@ -72,8 +75,9 @@ class EchoGuard:
     """One call's echo path. `sent` and `received` take every frame of 20 ms; `hears_itself` judges the newest."""
 
     def __init__(self) -> None:
-        self._sent: NDArray[np.float32] = np.zeros(_HISTORY, np.float32)
-        self._received: NDArray[np.float32] = np.zeros(WINDOW, np.float32)
+        # Frames as they come: joined when somebody asks, which is seldom beside fifty of them a second.
+        self._sent = deque([SILENCE] * _SENT_FRAMES, _SENT_FRAMES)
+        self._received = deque([SILENCE] * _RECEIVED_FRAMES, _RECEIVED_FRAMES)
         self._loud_for = 0
         self._floor = _FLOORS[1]
         self._known: _Path | None = None
@@ -85,17 +89,15 @@ class EchoGuard:
                 return
             self._loud_for -= 1
         else:
-            self._loud_for = _HISTORY // FRAME_SAMPLES + 1
-        self._sent[:-FRAME_SAMPLES] = self._sent[FRAME_SAMPLES:]
-        self._sent[-FRAME_SAMPLES:] = to_samples(frame)
+            self._loud_for = _SENT_FRAMES
+        self._sent.append(frame)
 
     def received(self, frame: bytes) -> None:
         """20 ms came in. Only kept while an echo is possible."""
         level = audioop.rms(frame, SAMPLE_BYTES)
         self._floor = min(max(min(self._floor * _FLOOR_RISE[self.possible], level), _FLOORS[0]), _FLOORS[1])
         if self._loud_for:
-            self._received[:-FRAME_SAMPLES] = self._received[FRAME_SAMPLES:]
-            self._received[-FRAME_SAMPLES:] = to_samples(frame)
+            self._received.append(frame)
 
     @property
     def possible(self) -> bool:
@@ -106,13 +108,13 @@ class EchoGuard:
         """Whether the newest 0.2 s of received audio are our own voice and the line's noise, and nothing else."""
         if not self.possible:
             return False
-        heard = self._received.astype(np.float64)
+        heard = to_samples(b"".join(self._received)).astype(np.float64)
         heard -= heard.mean()
         power = float(heard @ heard)
         noise = WINDOW * (NOTHING_LEFT * self._floor) ** 2
         if power <= noise:
             return True
-        ours = self._sent.astype(np.float64)
+        ours = to_samples(b"".join(self._sent))[-_HISTORY:].astype(np.float64)
         if self._known is not None:
             left = heard - self._known.echo(ours)
             if float(left @ left) <= max((1 - EXPLAINED[0]) * power, noise):

@@ -33,6 +33,10 @@ _COMPLETES: Final = (None, 0, None, 1, 2, None, 3, 4)
 """Which window of the lap the frame with that number completes."""
 _RUN_UP: Final = 2
 """Windows before the one that opened the gate: the model hears how the word began."""
+_MOST_WAITING: Final = 3
+"""Windows of a stream that may wait for the clock's next tick: TCP brings frames in twos and threes."""
+_KEPT: Final = 4
+"""Windows that are still whole in a stream's buffer while the next one comes in."""
 _LARGEST_BATCH: Final = 128
 
 
@@ -71,7 +75,7 @@ class SileroDetector:
             self._run()
 
     def overtaken(self) -> None:
-        """A stream's next window is complete and the last one was never run: the clock has stopped."""
+        """More windows of a stream wait than a late tick explains: the clock has stopped."""
         self._driven = False
         self._run()
 
@@ -82,11 +86,11 @@ class SileroDetector:
     def _run(self) -> None:
         pending, self._pending = self._pending, []
         for start in range(0, len(pending), _LARGEST_BATCH):
-            batch = pending[start : start + _LARGEST_BATCH]
-            if opening := [stream for stream in batch if stream.opening]:
-                for back in range(_RUN_UP, 0, -1):
-                    self._infer(opening, back)
-            for stream, probability in zip(batch, self._infer(batch, 0), strict=True):
+            batch = [(stream, stream.due) for stream in pending[start : start + _LARGEST_BATCH]]
+            for back in range(max(due for _, due in batch) - 1, 0, -1):
+                self._infer([stream for stream, due in batch if due > back], back)
+            streams = [stream for stream, _ in batch]
+            for stream, probability in zip(streams, self._infer(streams, 0), strict=True):
                 stream.judged(probability)
 
     def _infer(self, streams: Sequence[SileroStream], back: int) -> list[float]:
@@ -115,8 +119,8 @@ class SileroStream:
         "_frame",
         "_gate",
         "_newest",
+        "_opening",
         "_waiting",
-        "opening",
         "probability",
         "state",
     )
@@ -128,11 +132,12 @@ class SileroStream:
         self._bytes = self._audio.data.cast("B")[_CONTEXT * SAMPLE_BYTES :]
         self._frame = 0
         self._newest = 0
-        self._waiting = False
+        self._waiting = 0
+        """The newest windows that the model hasn't seen."""
+        self._opening = False
+        """They are the first after silence."""
         self._gate = Gate() if gate else None
         self.state: NDArray[np.float32] = np.zeros(_STATE, np.float32)
-        self.opening = False
-        """The newest window is the first after silence: those before it have to be run first."""
         self.probability = 0.0
 
     def push(self, frame: bytes) -> None:
@@ -140,7 +145,7 @@ class SileroStream:
             raise ValueError(f"a frame has {FRAME_BYTES} bytes, this one {len(frame)}")
         start = self._frame * FRAME_BYTES
         completed = _COMPLETES[self._frame]
-        if completed is not None and self._waiting:
+        if completed is not None and self._waiting == _MOST_WAITING:
             self._detector.overtaken()
         if self._frame == 0:
             self._audio[:_CONTEXT] = self._audio[-_CONTEXT:]
@@ -156,22 +161,29 @@ class SileroStream:
         start = (self._newest - back) % _WINDOWS * _WINDOW
         return self._audio[start : start + _CONTEXT + _WINDOW]
 
+    @property
+    def due(self) -> int:
+        """How many of the newest windows have to be run: those that wait, and behind a silence those before them."""
+        return min(self._waiting + _RUN_UP, _KEPT) if self._opening else self._waiting
+
     def judged(self, probability: float) -> None:
         self.probability = probability
-        self.opening = False
-        self._waiting = False
+        self._opening = False
+        self._waiting = 0
 
     def close(self) -> None:
         self._detector.forget(self)
 
     def _complete(self, window: int) -> None:
         self._newest = window
-        if self._gate is not None and not self._gate.open:
+        if self._waiting:
+            self._waiting += 1
+        elif self._gate is None or self._gate.open:
+            self._waiting = 1
+            self._detector.complete(self)
+        else:
             self.probability = 0.0
-            self.opening = True
-            return
-        self._waiting = True
-        self._detector.complete(self)
+            self._opening = True
 
 
 class Gate:
