@@ -16,6 +16,7 @@ from trunkline.audio import (
     bytes_of,
     loudness,
 )
+from trunkline.conversation.words_sent import words_sent
 
 BYTES_PER_SECOND = SAMPLE_BYTES * SAMPLE_RATE
 BETWEEN_SENTENCES = 0.16
@@ -56,13 +57,10 @@ class Sentence:
 
     @property
     def heard(self) -> str:
-        """The words that were sent, by their share of the audio; to the word, not to the syllable."""
+        """The words that were sent, to the word."""
         if self.complete and self.position >= len(self.audio):
             return self.text
-        words = self.text.split()
-        # While the rest is still being made its length is unknown: 15 characters a second is how people speak.
-        total = len(self.audio) if self.complete else max(len(self.audio), len(self.text) * BYTES_PER_SECOND // 15)
-        return " ".join(words[: int(len(words) * self.position / max(total, 1))])
+        return words_sent(self.text, self.audio, self.position, complete=self.complete)
 
 
 class Speaker:
