@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from trunkline.audio import FRAME_BYTES
+from trunkline.audio import SILENCE
 from trunkline.ports import Recorder
 
-CHUNK_BYTES = 50 * FRAME_BYTES
+CHUNK_FRAMES = 50
 """Handed on once a second: a dead process loses less than that."""
-SLACK_BYTES = 5 * FRAME_BYTES
+SLACK_FRAMES = 5
 """How far the person's side may lag behind (network jitter) before it counts as silence: 0.1 s."""
 
 
@@ -16,26 +16,28 @@ class Tape:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._person = bytearray()
-        self._agent = bytearray()
+        # Lists, not one growing piece of audio: that would be moved in memory again and again, for every call.
+        self._person: list[bytes] = []
+        self._agent: list[bytes] = []
 
     def tick(self, person: list[bytes], agent: bytes) -> None:
-        """What came since the last tick, and what goes out now."""
-        self._agent += agent
-        for frame in person:
-            self._person += frame
-        ahead = len(self._person) - len(self._agent)
-        if ahead < -SLACK_BYTES:
-            self._person += bytes(-ahead)
-        elif ahead > SLACK_BYTES:
-            del self._person[len(self._agent) :]
-        if len(self._agent) >= CHUNK_BYTES + SLACK_BYTES:
-            self._hand_on(CHUNK_BYTES)
+        """What came since the last tick, and what goes out now: frames of 20 ms."""
+        self._agent.append(agent)
+        self._person += person
+        due = len(self._agent)
+        ahead = len(self._person) - due
+        if ahead < -SLACK_FRAMES:
+            self._person += [SILENCE] * -ahead
+        elif ahead > SLACK_FRAMES:
+            del self._person[due:]
+        if due >= CHUNK_FRAMES + SLACK_FRAMES:
+            self._hand_on(CHUNK_FRAMES)
 
-    def _hand_on(self, size: int) -> None:
-        size = min(size, len(self._agent))
-        self._recorder.write(bytes(self._person[:size].ljust(size, b"\0")), bytes(self._agent[:size]))
-        del self._person[:size], self._agent[:size]
+    def _hand_on(self, frames: int) -> None:
+        person, agent = self._person[:frames], self._agent[:frames]
+        person += [SILENCE] * (len(agent) - len(person))
+        self._recorder.write(b"".join(person), b"".join(agent))
+        del self._person[:frames], self._agent[:frames]
 
     async def close(self) -> None:
         """The last piece; returns when the file is complete."""
