@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import audioop
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SAMPLE_BYTES, SAMPLE_RATE, audible_end
+from trunkline.audio import FRAME_SECONDS, SAMPLE_BYTES, SAMPLE_RATE, audible_end
 from trunkline.conversation.echo import EchoGuard
 from trunkline.conversation.nearness import Nearness
 from trunkline.conversation.turns import CERTAIN, TurnTaker, Verdict
@@ -59,7 +60,7 @@ class Ear:
         self._nearness = Nearness()
         self._inbox: list[bytes] = []
         self._heard_until = 0.0
-        self._run_up = bytearray()
+        self._run_up: deque[bytes] = deque(maxlen=RUN_UP_FRAMES)
         self._utterance: Utterance | None = None
         self._missing = 0
 
@@ -113,10 +114,7 @@ class Ear:
     def _keep(self, frames: list[bytes], now: float, probability: float) -> None:
         utterance = self._utterance
         if utterance is None:
-            for frame in frames:
-                self._run_up += frame
-            if (surplus := len(self._run_up) - RUN_UP_FRAMES * FRAME_BYTES) > 0:
-                del self._run_up[:surplus]
+            self._run_up += frames
             return
         for frame in frames:
             utterance.audio += frame
@@ -130,12 +128,12 @@ class Ear:
             voiced = self.turns.turn
             self._utterance = Utterance(
                 started=now - voiced,
-                audio=self._run_up,
+                audio=bytearray(b"".join(self._run_up)),
                 voiced_seconds=voiced,
                 heard_until=self._heard_until,
                 over_agent=agents_turn,
             )
-            self._run_up = bytearray()
+            self._run_up.clear()
         utterance = self._utterance
         if verdict in {Verdict.TURN_ENDED, Verdict.TURN_CUT} and utterance is not None:
             utterance.over_at = now
