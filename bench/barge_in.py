@@ -64,6 +64,8 @@ class Outcome:
     """How often it fell silent."""
     lost: bool
     """What it had to say was given up."""
+    understood: tuple[str, ...]
+    """What was transcribed."""
     cpu: float
     """Seconds of CPU per second of call, on the frames' path."""
 
@@ -74,6 +76,7 @@ class Transcriber:
     def __init__(self, recognise: Callable[[bytes], Awaitable[str]], clock: Callable[[], float]) -> None:
         self._recognise = recognise
         self._clock = clock
+        self.found: list[str] = []
         self._due: list[tuple[float, asyncio.Event]] = []
         self._idle = asyncio.Event()
         self._idle.set()
@@ -94,6 +97,7 @@ class Transcriber:
         self._idle.clear()
         try:
             words = await self._recognise(audio)
+            self.found.append(words)
         finally:
             self._idle.set()
         self._due.append((due, arrived := asyncio.Event()))
@@ -262,6 +266,7 @@ class Line:
             held=round(sum(length for _, length in silences) * FRAME_SECONDS, 2),
             holds=len(stops),
             lost=lost,
+            understood=tuple(self._transcriber.found),
             cpu=self._cpu / self._now,
         )
 
