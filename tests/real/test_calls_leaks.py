@@ -15,6 +15,8 @@ from tests.real.premises import LONG, TIMEOUT, Premises, open_premises
 PAIRS = 25
 WARM_UP = 8
 """Pairs of calls until caches and allocators have what they want."""
+BREATH = 5
+"""Threads by which pools (database, Asterisk's workers) grow while a machine is busy."""
 GROWTH, ASTERISKS_GROWTH = 1.5 * 2**20, 8 * 2**20
 """Bytes that fifty calls may leave. We keep 1 or 2 KiB a call; Asterisk takes some 5 MB in its first hundred calls,
 for the allocators of its forty threads, and stays there.
@@ -61,7 +63,7 @@ async def test_fifty_calls_leave_everything_as_it_was(
         ours, asterisks = memory() - ours, memory(office.house.asterisk.pid) - asterisks
     record_property("bytes_per_call", round(ours / PAIRS / 2))
     record_property("asterisk_bytes_per_call", round(asterisks / PAIRS / 2))
-    assert after.threads <= before.threads
-    assert after.asterisk_threads <= before.asterisk_threads
+    assert after.threads <= before.threads + BREATH
+    assert after.asterisk_threads <= before.asterisk_threads + BREATH
     assert ours < GROWTH
     assert asterisks < ASTERISKS_GROWTH
