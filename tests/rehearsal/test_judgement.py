@@ -176,3 +176,14 @@ def test_a_script_that_was_not_played_fails_by_itself() -> None:
     bad = judge(scenario(disposition="answered"), Evidence(call_report((0.1, 3), problems=("Step 1 failed.",))))
     assert failed(bad)
     assert bad[0].got == "Step 1 failed."
+
+
+def test_a_torn_echo_blames_nobody() -> None:
+    torn = replace(LATE, shifted_frames=3)
+    person = scenario({"wait_for_agent": {"hears": ["does that suit you", "hello"]}})
+    on_echo = person.with_line({"echo": -20})
+    report = call_report((0.1, 3), clock=torn)
+    assert [f.verdict for f in findings(on_echo, report, "Hello.")] == [Verdict.NOT_JUDGED, Verdict.MET]
+    assert [f.verdict for f in findings(person, report, "Hello.")] == [Verdict.FAILED, Verdict.MET]
+    whole = call_report((0.1, 3), clock=LATE)
+    assert findings(on_echo, whole, "Hello.")[0].verdict is Verdict.FAILED

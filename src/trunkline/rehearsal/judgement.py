@@ -1,7 +1,7 @@
 """What a scenario expected against what a call was like. Pure: no clock, no audio; times in seconds since the answer.
 
 A call whose measuring side was late says nothing certain about milliseconds: its time expectations are not judged, and
-neither count as met nor as failed.
+neither count as met nor as failed. Where it was so late that it tore the echo it sent, nothing counts as failed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trunkline.audio import FRAME_SECONDS
 from trunkline.rehearsal.assessment import complaints
@@ -84,11 +84,19 @@ def judge(scenario: Scenario, evidence: Evidence) -> tuple[Finding, ...]:
     wanted = "played to its end"
     script = [Finding(None, SCRIPT, wanted, complaint, Verdict.FAILED) for complaint in complaints(report, scenario)]
     played = script or [Finding(None, SCRIPT, wanted, "it was", Verdict.MET)]
-    return (*played, *_of_steps(scenario, evidence), *_of_call(scenario, evidence))
+    findings = (*played, *_of_steps(scenario, evidence), *_of_call(scenario, evidence))
+    return tuple(_unless_torn(finding, scenario, report) for finding in findings)
 
 
 def failed(findings: Sequence[Finding]) -> bool:
     return any(finding.verdict is Verdict.FAILED for finding in findings)
+
+
+def _unless_torn(finding: Finding, scenario: Scenario, report: CallReport) -> Finding:
+    """An echo whose delay we changed ourselves, by sending late, is none that any line has."""
+    if finding.verdict is Verdict.FAILED and scenario.line.echo and report.clock.shifted_frames:
+        return replace(finding, verdict=Verdict.NOT_JUDGED)
+    return finding
 
 
 # ── beside steps ───────────────────────────────────────────────────────────────────────────────────────────────────
