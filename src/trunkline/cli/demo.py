@@ -15,6 +15,7 @@ from rich.table import Table
 
 from trunkline.cli.live import LiveCall
 from trunkline.cli.shared import load_settings
+from trunkline.errors import RequestError
 from trunkline.models import HangUpBy, Speaker, Turn, TurnTimings
 from trunkline.rehearsal.hearing import Hearing, hearing
 from trunkline.rehearsal.picture import draw_call
@@ -25,6 +26,8 @@ from trunkline.speech import make_speech_to_text
 NUMBER = "+14155550123"
 LEAST_UNDERSTOOD = 4
 REPORT_SECONDS = 30.0
+MARK = "trunkline.toml"
+"""Every demo begins by writing this file into its folder."""
 FAILED = 3
 console = Console(highlight=False)
 
@@ -92,8 +95,12 @@ async def _collect(running: Stage, settings: Settings, call: dict[str, Any], rep
 
 
 def _clear(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Make room for this demo; only an earlier one is thrown away for it."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / MARK).exists():
+        raise RequestError(f"{folder} is not empty and not an earlier demo's.", remedy="Name another folder with -o.")
+    shutil.rmtree(folder)
 
 
 def _keep(folder: Path, recording: Path, figures: dict[str, Any]) -> None:
