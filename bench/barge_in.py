@@ -73,7 +73,7 @@ class Outcome:
 class Transcriber:
     """Speech to text that takes a fixed time of the media clock."""
 
-    def __init__(self, recognise: Callable[[bytes], Awaitable[str]], clock: Callable[[], float]) -> None:
+    def __init__(self, recognise: Callable[[bytes], Awaitable[Transcript]], clock: Callable[[], float]) -> None:
         self._recognise = recognise
         self._clock = clock
         self.found: list[str] = []
@@ -97,12 +97,12 @@ class Transcriber:
         self._idle.clear()
         try:
             words = await self._recognise(audio)
-            self.found.append(words)
+            self.found.append(words.text)
         finally:
             self._idle.set()
         self._due.append((due, arrived := asyncio.Event()))
         await arrived.wait()
-        return Transcript(words, 0.9)
+        return words
 
     async def close(self) -> None:
         """Nothing to give back."""
@@ -159,7 +159,7 @@ class Line:
 
     call_id = CallId("00000000-0000-4000-8000-000000000001")
 
-    def __init__(self, sound: Sound, agent: bytes, recognise: Callable[[bytes], Awaitable[str]]) -> None:
+    def __init__(self, sound: Sound, agent: bytes, recognise: Callable[[bytes], Awaitable[Transcript]]) -> None:
         self._sound = sound
         self._agent = agent
         self._now = 0.0
@@ -291,11 +291,11 @@ class Labels:
         self._words = sound.words.split()
         self._seconds = len(sound.audio) / SAMPLE_RATE
 
-    async def __call__(self, audio: bytes) -> str:
+    async def __call__(self, audio: bytes) -> Transcript:
         manners = AgentSettings().listening
         spoken = seconds_of(audio) - RUN_UP_FRAMES * FRAME_SECONDS - manners.pause_seconds
         share = min(max(spoken / max(self._seconds, 0.1), 0.0), 1.0)
-        return " ".join(self._words[: max(round(len(self._words) * share), 1)])
+        return Transcript(" ".join(self._words[: max(round(len(self._words) * share), 1)]), 0.9)
 
 
 async def main(halves: Iterable[str], folder: Path, *, whisper: bool, kinds: str) -> None:
@@ -306,9 +306,9 @@ async def main(halves: Iterable[str], folder: Path, *, whisper: bool, kinds: str
     agents = {sound.agent: voices.say(sound.agent, "", 1.0) for sound in sounds}
     engine = make_speech_to_text(settings.speech) if whisper else None
 
-    async def listen(audio: bytes) -> str:
+    async def listen(audio: bytes) -> Transcript:
         assert engine is not None
-        return (await engine.transcribe(audio)).text
+        return await engine.transcribe(audio)
 
     outcomes = []
     for sound in track(sounds, "listening", console=console, transient=True):

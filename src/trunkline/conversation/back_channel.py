@@ -7,9 +7,11 @@ import re
 _SOUNDS = r"m+|m+[ -]?h+m+|mhm+|h+m+|uh[ -]?huh|u+h+|a+h+|o+h+|huh|ha|wow"
 _WORDS = (
     r"ok|okay|yeah|yep|yup|yes|right|sure|alright|all right|i see|i understand|got it|good|great|nice|cool|fine|"
-    r"of course|exactly|true|really|interesting|go on|thanks|thank you|so|well|you|bye"
+    r"of course|exactly|true|really|interesting|go on|thanks|thank you|so|well|you"
 )
 _ONE = re.compile(rf"(?:{_SOUNDS}|{_WORDS})")
+_LAUGHTER = re.compile(r"\b([hsx]+[aeio]+h?)(?:[ ,]+\1)+\b")
+"""As recognisers write it: "ha, ha, ha", "sa-sa-sa"."""
 LONGEST = 3
 """More of them in a row are a turn."""
 
@@ -17,6 +19,7 @@ LONGEST = 3
 def is_back_channel(text: str) -> bool:
     """Whether words said over the agent are no more than a sign of listening. Nothing at all (a cough) is one too."""
     words = re.sub(r"[^a-z' -]+", ",", text.lower()).replace("-", " ")
+    words = _LAUGHTER.sub("ha", words)
     parts = [part.strip() for part in words.split(",") if part.strip()]
     said: list[str] = []
     for part in parts:
