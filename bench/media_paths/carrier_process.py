@@ -19,7 +19,8 @@ import uvloop
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.progress import CallOver, PhoneAnswered, Progress
-from trunkline.rehearsal.scenario import Pause, Phone, Scenario
+from trunkline.rehearsal.scenario import Phone, Scenario
+from trunkline.rehearsal.steps import Pause
 
 MANY = 100
 """Numbers +14155550100 and the following ones."""
