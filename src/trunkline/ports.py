@@ -6,6 +6,7 @@ Audio everywhere: 8 kHz, signed 16-bit little-endian, mono (`trunkline.audio`).
 
 from __future__ import annotations
 
+import enum
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -153,6 +154,28 @@ class TurnEndDetector(Protocol):
         """
 
     async def close(self) -> None: ...
+
+
+# ── load ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LoadLevel(enum.IntEnum):
+    """What a busy machine leaves out, so that no frame is ever late; each level leaves out what those below it do."""
+
+    NORMAL = 0
+    """Nothing."""
+    NO_TURN_MODEL = 1
+    """Nobody listens whether a turn sounds finished: words and silence alone decide."""
+    NO_SPECULATION = 2
+    """Nothing is begun before a turn is over."""
+
+
+class Load(Protocol):
+    """How busy the machine is."""
+
+    @property
+    def level(self) -> LoadLevel:
+        """Asked whenever there is something that might be left out."""
 
 
 # ── brains ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -110,10 +110,14 @@ async def test_a_cancelled_request_that_waits_is_never_begun(toy: Toy) -> None:
     unwanted = asyncio.create_task(toy.pool.ask({"do": "unwanted"}))
     last = asyncio.create_task(toy.pool.ask({"do": "last"}))
     await asyncio.sleep(0)
+    assert toy.pool.waiting == 2
     unwanted.cancel()
+    await asyncio.sleep(0)
+    assert toy.pool.waiting == 1
     first.cancel()
     assert (await last)[0]["did"] == "last"
     assert await toy.began() == "last"
+    assert toy.pool.waiting == 0
 
 
 async def test_a_cancelled_request_under_way_is_withdrawn_and_the_worker_stays(toy: Toy) -> None:

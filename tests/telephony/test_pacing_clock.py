@@ -136,6 +136,15 @@ def test_hooks_run_once_per_tick_around_the_legs(timer: FakeTimer, clock: Pacing
     assert order == ["before", "first", "second", "after"]
 
 
+def test_watchers_are_told_how_late_each_wake_up_was(timer: FakeTimer, clock: PacingClock) -> None:
+    late: list[float] = []
+    clock.watch(late.append)
+    clock.add(Leg(timer))
+    timer.advance(2 * FRAME_SECONDS)
+    timer.oversleep(0.025)
+    assert late == pytest.approx([0.0, 0.0, 0.005], abs=1e-9)
+
+
 @pytest.mark.parametrize("where", ["before_legs", "after_legs"])
 def test_a_broken_hook_is_reported_and_silences_no_leg(timer: FakeTimer, clock: PacingClock, where: str) -> None:
     def broken() -> None:

@@ -35,6 +35,11 @@ class SmartTurnDetector:
         """The worker processes that are alive."""
         return self._pool.pids if self._pool else ()
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a worker to become free."""
+        return self._pool.waiting if self._pool else 0
+
     async def warm_up(self) -> None:
         """Raises `SpeechUnavailable` or `ModelRefused`."""
         await self._ready()

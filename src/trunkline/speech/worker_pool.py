@@ -166,6 +166,11 @@ class WorkerPool:
         """Processes that are alive, for diagnosis."""
         return tuple(sorted(worker.pid for worker in self._alive))
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a worker to become free."""
+        return sum(not place.done() for place in self._waiting)
+
     async def start(self) -> None:
         """Returns when all workers are ready. Raises `SpeechUnavailable`."""
         starting = [asyncio.create_task(_Worker.start(self._module, self._config)) for _ in range(self._size)]

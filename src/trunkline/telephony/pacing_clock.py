@@ -83,6 +83,7 @@ class PacingClock:
         self._order: tuple[Paced, ...] | None = ()
         self._before: list[Callable[[], None]] = []
         self._after: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[float], None]] = []
         self._due = 0.0
         self._wake_up: Handle | None = None
         self._lateness = Lateness()
@@ -112,6 +113,10 @@ class PacingClock:
         """Run `hook` once per tick, after the legs: their frames are on the way."""
         self._after.append(hook)
 
+    def watch(self, watcher: Callable[[float], None]) -> None:
+        """Tell `watcher` of every wake-up, before its ticks, by how many seconds it came late (0 or more)."""
+        self._watchers.append(watcher)
+
     def report(self) -> ClockReport:
         return ClockReport(
             ticks=self._ticks,
@@ -127,8 +132,8 @@ class PacingClock:
 
     def _wake(self) -> None:
         now = self._now()
-        late = now - self._due
-        owed = 1 + max(int(late / FRAME_SECONDS), 0)
+        late = max(now - self._due, 0.0)
+        owed = 1 + int(late / FRAME_SECONDS)
         ticks = min(owed, MAX_FRAMES_AT_ONCE)
         if owed == ticks:
             self._due += ticks * FRAME_SECONDS
@@ -138,6 +143,8 @@ class PacingClock:
             self._skipped += owed - ticks
         self._sleep()  # before the ticks: whatever a hook raises, the clock goes on
         self._lateness.record(late)
+        for watcher in self._watchers:
+            watcher(late)
         self._ticks += ticks
         self._caught_up += ticks - 1
         if self._order is None:

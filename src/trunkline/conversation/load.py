@@ -1,0 +1,83 @@
+"""How busy the machine is, and what is left out because of it, in a planned order: no frame shall ever be late for work
+that only makes an answer come sooner.
+
+Pure: wake-ups of the media clock and the length of a queue go in, a level comes out. Time is counted in wake-ups, of
+which there are fifty a second while anybody talks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from trunkline.ports import LoadLevel
+
+WINDOW: Final = 50
+"""Wake-ups that are looked at: the last second."""
+MANY: Final = 5
+"""So many late ones among them are no accident: a tenth."""
+LATE: Final = (0.005, 0.010)
+"""Seconds a wake-up is late from which it counts towards level 1, towards level 2. A frame has 20 ms of room, and the
+far end's jitter buffer as much again."""
+WAITING: Final = (2, 4)
+"""Requests that wait for a speech process, from which level 1, level 2 is due: each is a person who waits."""
+CALM: Final = 5 * WINDOW
+"""Wake-ups without need after which one level less will do: 5 s."""
+LONGEST_CALM: Final = 60 * WINDOW
+"""Who went down too soon waits twice as long the next time, up to a minute."""
+
+
+class LoadGauge:
+    """Fits `ports.Load`; `woke` fits `PacingClock.watch`. Goes up at once, down one level at a time.
+
+    `waiting`: how many requests wait for a speech process at the moment.
+    """
+
+    def __init__(self, waiting: Callable[[], int] = lambda: 0) -> None:
+        self._waiting = waiting
+        self._level = LoadLevel.NORMAL
+        self._newest: deque[int] = deque([0] * WINDOW, WINDOW)
+        self._late = [WINDOW, 0, 0]
+        """How many of the newest wake-ups were in time, late, very late."""
+        self._relaxed = 0
+        """Wake-ups in a row for which a lower level would have done."""
+        self._patience = CALM
+        """How many of them it takes to go down."""
+        self._since_fall = LONGEST_CALM
+        """Wake-ups since the level went down."""
+
+    @property
+    def level(self) -> LoadLevel:
+        return self._level
+
+    def woke(self, late: float) -> None:
+        """The media clock woke, so many seconds late."""
+        kind = 0 if late < LATE[0] else 1 if late < LATE[1] else 2
+        self._late[self._newest[0]] -= 1
+        self._late[kind] += 1
+        self._newest.append(kind)
+        self._since_fall += 1
+        needed = self._needed()
+        self._relaxed = self._relaxed + 1 if needed < self._level else 0
+        if needed > self._level:
+            self._rise(needed)
+        elif self._relaxed >= self._patience:
+            self._fall()
+
+    def _needed(self) -> LoadLevel:
+        _, late, very_late = self._late
+        waiting = self._waiting()
+        if very_late >= MANY or waiting >= WAITING[1]:
+            return LoadLevel.NO_SPECULATION
+        if late + very_late >= MANY or waiting >= WAITING[0]:
+            return LoadLevel.NO_TURN_MODEL
+        return LoadLevel.NORMAL
+
+    def _rise(self, needed: LoadLevel) -> None:
+        self._patience = min(2 * self._patience, LONGEST_CALM) if self._since_fall < self._patience else CALM
+        self._level = needed
+
+    def _fall(self) -> None:
+        self._level = LoadLevel(self._level - 1)
+        self._relaxed = self._since_fall = 0

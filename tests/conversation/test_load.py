@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from trunkline.conversation.load import CALM, LATE, LONGEST_CALM, MANY, WAITING, WINDOW, LoadGauge
+from trunkline.ports import LoadLevel
+
+IN_TIME, A_LITTLE_LATE, VERY_LATE = 0.001, LATE[0] + 0.001, LATE[1] + 0.001
+
+
+class Queue:
+    """Of a speech process."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    def __call__(self) -> int:
+        return self.waiting
+
+
+def wake(gauge: LoadGauge, times: int, late: float = IN_TIME) -> None:
+    for _ in range(times):
+        gauge.woke(late)
+
+
+def levels(gauge: LoadGauge, times: int) -> list[LoadLevel]:
+    """Of a calm stretch."""
+    found = []
+    for _ in range(times):
+        gauge.woke(IN_TIME)
+        found.append(gauge.level)
+    return found
+
+
+def test_a_clock_in_time_leaves_nothing_out() -> None:
+    gauge = LoadGauge()
+    assert set(levels(gauge, 1000)) == {LoadLevel.NORMAL}
+
+
+def test_single_late_wake_ups_are_no_load() -> None:
+    gauge = LoadGauge()
+    for _ in range(20):
+        wake(gauge, 1, 0.15)
+        wake(gauge, WINDOW // (MANY - 1))
+        assert gauge.level is LoadLevel.NORMAL
+
+
+@pytest.mark.parametrize(
+    ("late", "level"), [(A_LITTLE_LATE, LoadLevel.NO_TURN_MODEL), (VERY_LATE, LoadLevel.NO_SPECULATION)]
+)
+def test_many_late_wake_ups_within_a_second_raise_the_level_at_once(late: float, level: LoadLevel) -> None:
+    gauge = LoadGauge()
+    wake(gauge, MANY - 1, late)
+    assert gauge.level is LoadLevel.NORMAL
+    wake(gauge, 1, late)
+    assert gauge.level is level
+
+
+def test_a_little_late_and_very_late_add_up() -> None:
+    gauge = LoadGauge()
+    wake(gauge, MANY - 1, VERY_LATE)
+    wake(gauge, 1, A_LITTLE_LATE)
+    assert gauge.level is LoadLevel.NO_TURN_MODEL
+
+
+@pytest.mark.parametrize(
+    ("waiting", "level"),
+    [
+        (0, LoadLevel.NORMAL),
+        (WAITING[0] - 1, LoadLevel.NORMAL),
+        (WAITING[0], LoadLevel.NO_TURN_MODEL),
+        (WAITING[1] - 1, LoadLevel.NO_TURN_MODEL),
+        (WAITING[1], LoadLevel.NO_SPECULATION),
+    ],
+)
+def test_a_queue_raises_the_level(waiting: int, level: LoadLevel) -> None:
+    queue = Queue()
+    gauge = LoadGauge(queue)
+    queue.waiting = waiting
+    wake(gauge, 1)
+    assert gauge.level is level
+
+
+def test_it_goes_down_one_level_at_a_time_after_a_calm() -> None:
+    gauge = LoadGauge()
+    wake(gauge, MANY, VERY_LATE)
+    # The late ones count until they have left the window.
+    assert set(levels(gauge, CALM)) == {LoadLevel.NO_SPECULATION}
+    then = levels(gauge, WINDOW + CALM)
+    steps = [after for before, after in pairwise(then) if after is not before]
+    assert steps == [LoadLevel.NO_TURN_MODEL, LoadLevel.NORMAL]
+    assert then.count(LoadLevel.NO_TURN_MODEL) == CALM
+
+
+def test_a_calm_that_is_broken_begins_anew() -> None:
+    queue = Queue()
+    gauge = LoadGauge(queue)
+    queue.waiting = WAITING[0]
+    wake(gauge, 1)
+    for _ in range(5):
+        queue.waiting = 0
+        wake(gauge, CALM - 1)
+        queue.waiting = WAITING[0]
+        wake(gauge, 1)
+    assert gauge.level is LoadLevel.NO_TURN_MODEL
+
+
+def calm_needed(gauge: LoadGauge, queue: Queue) -> int:
+    """Wake-ups from the end of a need to the normal level."""
+    queue.waiting = WAITING[0]
+    wake(gauge, 1)
+    queue.waiting = 0
+    found = 1
+    while levels(gauge, 1) == [LoadLevel.NO_TURN_MODEL]:
+        found += 1
+    return found
+
+
+def test_who_went_down_too_soon_waits_longer_the_next_time() -> None:
+    queue = Queue()
+    gauge = LoadGauge(queue)
+    waits = [calm_needed(gauge, queue) for _ in range(6)]
+    assert waits == [CALM, 2 * CALM, 4 * CALM, 8 * CALM, LONGEST_CALM, LONGEST_CALM]
+    wake(gauge, LONGEST_CALM)
+    assert calm_needed(gauge, queue) == CALM
