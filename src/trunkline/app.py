@@ -17,6 +17,7 @@ from trunkline.brains import make_brain
 from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
 from trunkline.errors import NotReady
+from trunkline.process import allow_open_files
 from trunkline.settings import Settings
 from trunkline.speech import (
     make_speech_to_text,
@@ -54,6 +55,7 @@ async def open_house(settings: Settings, *, senses: Senses | None = None) -> Asy
 
     Raises `SettingsError` or what a part that doesn't start raises (`PbxUnavailable`, `SpeechUnavailable` …).
     """
+    allow_open_files(settings.service.max_calls)
     async with AsyncExitStack() as house:
         agents = {name: Agent(agent, make_brain(agent)) for name, agent in settings.agents.items()}
         for agent in agents.values():
