@@ -20,7 +20,7 @@ def heard(said: str | None, confidence: float = 0.9) -> Transcript | None:
     [
         (0.9, "Yes.", Asked.YES_NO, RULES.agreed_seconds),
         (0.05, "Yes.", Asked.YES_NO, RULES.contradicted_seconds),
-        (None, "Yes.", Asked.YES_NO, RULES.words_only_seconds),
+        (None, "Yes.", Asked.YES_NO, RULES.agreed_seconds),
         (0.99, "Yes.", Asked.OFFER, RULES.longest_seconds),
         (0.99, "I'd like to.", Asked.FREE, RULES.longest_seconds),
         (None, "um", Asked.FREE, RULES.longest_seconds),
@@ -28,11 +28,11 @@ def heard(said: str | None, confidence: float = 0.9) -> Transcript | None:
         (0.9, "My number is 415 555 0198.", Asked.PHONE, RULES.agreed_seconds),
         (0.9, "Maple Street", Asked.FREE, RULES.undecided_seconds),
         (None, "Maple Street", Asked.FREE, RULES.undecided_seconds),
-        (0.1, "Maple Street", Asked.FREE, RULES.sound_against_seconds),
+        (0.1, "Maple Street", Asked.FREE, RULES.doubtful_seconds),
         (0.99, None, Asked.FREE, RULES.no_words_seconds),
         (0.99, "", Asked.FREE, RULES.no_words_seconds),
-        (0.02, "", Asked.FREE, RULES.sound_against_seconds),
-        (0.02, None, Asked.FREE, RULES.sound_against_seconds),
+        (0.02, "", Asked.FREE, RULES.doubtful_seconds),
+        (0.02, None, Asked.FREE, RULES.doubtful_seconds),
         (None, None, Asked.UNKNOWN, RULES.no_words_seconds),
         (0.99, None, Asked.NUMBER, RULES.dictating_seconds),
         (0.99, "", Asked.SPELLING, RULES.dictating_seconds),
@@ -45,7 +45,6 @@ def test_patience(finished: float | None, said: str | None, asked: Asked, second
 def test_the_more_is_missing_the_longer_it_waits() -> None:
     order = [
         RULES.patience(0.9, heard("Yes.")),
-        RULES.patience(None, heard("Yes.")),
         RULES.patience(0.1, heard("Yes.")),
         RULES.patience(0.1, heard("Maple Street")),
         RULES.patience(0.9, heard("my number is four one five")),
@@ -81,9 +80,17 @@ def test_a_stricter_rule_takes_the_sound_less_easily() -> None:
     assert RULES.patience(0.9, heard("Yes.")) == RULES.agreed_seconds
 
 
+def test_a_last_word_that_trails_off_is_waited_for() -> None:
+    firm, trailing = Transcript("I'd like to report.", 0.9, 0.003), Transcript("I'd like to report.", 0.9, 0.05)
+    assert RULES.patience(0.9, firm) == RULES.agreed_seconds
+    assert RULES.patience(0.9, trailing) == RULES.trailing_seconds
+    assert RULES.patience(0.1, trailing) == RULES.trailing_seconds
+    assert RULES.patience(0.9, Transcript("Maple Street", 0.9, 0.05)) == RULES.doubtful_seconds
+
+
 def test_words_that_were_hardly_understood_decide_nothing() -> None:
     sure, unsure = Transcript("I am all good.", 0.9), Transcript("I am all good.", 0.3)
     assert RULES.patience(0.9, sure, Asked.FREE) == RULES.agreed_seconds
     assert RULES.patience(0.9, unsure, Asked.FREE) == RULES.undecided_seconds
-    assert RULES.patience(0.1, unsure, Asked.FREE) == RULES.sound_against_seconds
+    assert RULES.patience(0.1, unsure, Asked.FREE) == RULES.doubtful_seconds
     assert RULES.patience(0.9, Transcript("It's for my", 0.3), Asked.FREE) == RULES.longest_seconds
