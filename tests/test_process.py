@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
 import pytest
 
-from trunkline.process import FILES_BESIDE, FILES_PER_CALL
+from trunkline.process import FILES_BESIDE, FILES_PER_CALL, collector_at_bay
 
 PROGRAM = """
 import resource, sys
@@ -39,3 +40,15 @@ def test_a_limit_that_can_not_be_raised_is_told_with_what_would_do() -> None:
     assert f"need {NEEDED} open files, this user may have 1000" in said
     assert f"Set service.max_calls to {(1000 - FILES_BESIDE) // FILES_PER_CALL}" in said
     assert then == "300"
+
+
+def test_the_collector_leaves_alone_what_was_there_before_and_only_that() -> None:
+    before, old = gc.get_freeze_count(), [object]
+    with collector_at_bay():
+        new = [object]
+        watched = gc.get_objects()
+        assert gc.get_freeze_count() > before
+        assert not any(thing is old for thing in watched)
+        assert any(thing is new for thing in watched)
+    assert gc.get_freeze_count() == 0
+    assert any(thing is old for thing in gc.get_objects())

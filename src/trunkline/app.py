@@ -17,7 +17,7 @@ from trunkline.brains import make_brain
 from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
 from trunkline.errors import NotReady
-from trunkline.process import allow_open_files
+from trunkline.process import allow_open_files, collector_at_bay
 from trunkline.settings import Settings
 from trunkline.speech import (
     make_speech_to_text,
@@ -96,6 +96,7 @@ async def open_house(settings: Settings, *, senses: Senses | None = None) -> Asy
             metrics=Metrics(lambda: audio.counters),
             health=health,
         )
+        house.enter_context(collector_at_bay())
         yield House(switchboard, asterisk, audio, clock, web)
 
 

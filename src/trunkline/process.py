@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from trunkline.errors import SettingsError
@@ -34,3 +37,16 @@ def allow_open_files(max_calls: int) -> None:
         )
     # Not to the hard limit: programs that close all files they might have had take their time with a million.
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+@contextmanager
+def collector_at_bay() -> Iterator[None]:
+    """Inside the block the garbage collector leaves alone what exists at its beginning: everything the program is made
+    of. Going through all of that takes 0.13 s, in which no call is sent a frame.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
