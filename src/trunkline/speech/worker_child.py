@@ -16,7 +16,6 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from trunkline.errors import TrunklineError
@@ -24,8 +23,6 @@ from trunkline.errors import TrunklineError
 HEADER: Final = struct.Struct(">II")
 
 _PR_SET_PDEATHSIG: Final = 1
-_ATTEMPTS: Final = 20
-_AUTOGROUP: Final = Path("/proc/self/autogroup")
 
 Head = dict[str, Any]
 
@@ -55,7 +52,8 @@ def serve(load: Callable[[Head], Handler]) -> None:
     """Run the worker until the parent closes the socket or dies. `load` gets the configuration the parent gave."""
     config = json.loads(sys.argv[1])
     _die_with(config["parent"])
-    _stand_back(config["nice"])
+    os.nice(config["nice"])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we end
     line = _Line(sys.stdin.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the output of a command is not for what libraries print
     try:
@@ -126,23 +124,3 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked
         sys.exit(1)
-
-
-def _stand_back(nice: int) -> None:
-    """Lower priority than whoever keeps the calls' time, the parent and Asterisk.
-
-    Linux shares the processors out among sessions first (sched(7), "The autogroup feature"), so a low priority would
-    count among the parent's own processes only, and Asterisk, which has a session of its own, would have to wait for
-    us: 8 % late frames were measured. Hence a session of our own, whose share is small. It also keeps Ctrl-C from us.
-    """
-    os.setsid()
-    priority = os.nice(nice)
-    for _ in range(_ATTEMPTS):
-        try:
-            _AUTOGROUP.write_text(str(priority))
-        except BlockingIOError:  # one change per tenth of a second in the whole system; others are starting as well
-            select.select([], [], [], 0.1)
-        except OSError:  # a kernel without it
-            return
-        else:
-            return
