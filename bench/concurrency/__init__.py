@@ -1,0 +1,1 @@
+"""How many conversations at once, and at what cost: `python -m bench.concurrency`."""
