@@ -189,11 +189,47 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Play:
+    """Play audio of the brain's own: 8 kHz s16le mono, in pieces of any length as they arrive.
+
+    Reading it raises `BrainError` when it can't be had. Whoever takes the action closes the generator.
+    """
+
+    audio: AsyncGenerator[bytes, None]
+    text: str = ""
+    """What it says, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendKeys:
+    """Press these keys (DTMF, `0123456789*#ABCD`) towards the person, when everything said before has been heard."""
+
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Put the person through to the number `to` when everything said before has been heard; the agent leaves."""
+
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Hang up when everything said before it has been heard."""
 
 
-BrainAction = Say | HangUp
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Nothing that is heard: a line for the call's history, as a fault with its remedy."""
+
+    kind: str
+    """Stable; what begins with `brain-` is a failure of the brain, counted in the metrics."""
+    text: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+BrainAction = Say | Play | SendKeys | Transfer | HangUp | Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +237,14 @@ class CallBriefing:
     """What a brain knows when a call begins."""
 
     call_id: CallId
+    """Also Asterisk's unique id of the person's channel."""
     direction: Direction
     agent: str
+    """Its name: the `context` of `POST /call`."""
     number: str
+    """The person's."""
     caller_id: str | None = None
+    """Ours, as the person saw it."""
     script: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -216,8 +256,9 @@ class PersonTurn:
     number: int
     """1, 2, 3 …: the person's turns."""
     text: str
-    """The transcript; empty when nothing was understood or only keys were pressed."""
+    """The transcript; empty when nothing was understood, only keys were pressed or the agent doesn't transcribe."""
     audio: bytes
+    """8 kHz s16le mono; empty where only keys were pressed."""
     keys: str = ""
     heard: str | None = None
     """What the person heard of the agent's last answer, when it was cut off."""

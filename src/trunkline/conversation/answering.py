@@ -97,6 +97,8 @@ class Answering:
                 if isinstance(action, HangUp):
                     answer.hang_up = True
                     break
+                if not isinstance(action, Say):
+                    continue
                 if answer.known_at is None:
                     answer.known_at = self._clock.now()
                 sentence = Sentence(action.text)
