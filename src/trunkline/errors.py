@@ -12,10 +12,15 @@
     ├── NotReady               a part the call needs isn't there (yet)
     │   ├── TrunkNotConfigured
     │   ├── PbxUnavailable
+    │   ├── N8nUnavailable
     │   ├── TooManyCalls
     │   └── SpeechUnavailable
     ├── ModelRefused           a speech model's file is not the published one
     ├── BrainError             the brain gave no usable answer
+    ├── MediaError             sound from elsewhere can't be had
+    │   ├── AddressRefused     its address is one we don't fetch from
+    │   ├── FetchFailed        its server gave no answer, a wrong one, too much of it, or too slowly
+    │   └── NotAudio           what came can't be played: no audio, damaged, cut off, too long
     ├── StoreError             the call store could not be read or written
     │   └── RecordRefused      what it was given can't be kept, however often it is tried
     └── ProtocolError          a peer broke AudioSocket, ARI, SIP or RTP
@@ -97,6 +102,10 @@ class PbxUnavailable(NotReady):
     code = "pbx_unavailable"
 
 
+class N8nUnavailable(NotReady):
+    code = "n8n_unavailable"
+
+
 class TooManyCalls(NotReady):
     code = "too_many_calls"
 
@@ -113,6 +122,24 @@ class BrainError(TrunklineError):
     code = "brain_failed"
     http_status = 502
     retryable = True
+
+
+class MediaError(TrunklineError):
+    code = "media_failed"
+    http_status = 502
+
+
+class AddressRefused(MediaError):
+    code = "address_refused"
+
+
+class FetchFailed(MediaError):
+    code = "fetch_failed"
+    retryable = True
+
+
+class NotAudio(MediaError):
+    code = "not_audio"
 
 
 class StoreError(TrunklineError):

@@ -13,7 +13,6 @@ from tests.doubles_store import MemoryCallStore
 from tests.store.records import ANSWERED, a_call, a_turn, at
 from trunkline.events import CallStateChanged
 from trunkline.models import CallId, CallState
-from trunkline.web.addresses import off_limits
 from trunkline.web.callbacks import Callbacks
 
 ENDED = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -194,21 +193,3 @@ async def test_closing_does_not_wait_for_ever(workflow: Workflow) -> None:
     before = asyncio.all_tasks() - {asyncio.current_task()}
     await house.callbacks.close(grace=0.05)
     assert not any(task.get_name().startswith("callback") and not task.done() for task in before)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "169.254.169.254", "169.254.0.1", "fe80::1", "fe80::1%eth0", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
-        "2002:a9fe:a9fe::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "100.100.100.200", "fd00:ec2::254",
-    ],
-)  # fmt: skip
-def test_off_limits(address: str) -> None:
-    assert off_limits(address)
-
-
-@pytest.mark.parametrize(
-    "address", ["127.0.0.1", "::1", "10.1.2.3", "192.168.0.5", "172.17.0.1", "fd12::1", "93.184.216.34"]
-)
-def test_where_workflows_live(address: str) -> None:
-    assert not off_limits(address)

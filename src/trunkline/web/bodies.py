@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from trunkline.models import CallRequest
 from trunkline.settings import DEFAULT_AGENT
-from trunkline.web.addresses import off_limits
+from trunkline.media.addresses import off_limits
 from trunkline.web.phone_numbers import to_e164
 
 
