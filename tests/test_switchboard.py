@@ -15,6 +15,7 @@ from trunkline import call
 from trunkline.audio import SILENCE
 from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
+from trunkline.conversation.load import LoadGauge
 from trunkline.errors import (
     BrainError,
     CallEnded,
@@ -133,7 +134,7 @@ class Office:
         self.board = self.make_board()
 
     def make_board(self) -> Switchboard:
-        line = Line(self.pbx, self.legs, self.senses, self.shelf)
+        line = Line(self.pbx, self.legs, self.senses, self.shelf, LoadGauge())
         board = Switchboard(self.settings, {"me": Agent(AgentSettings(), self.brain)}, line, self.store)
         board.watch(self.updates.append)
         return board

@@ -29,7 +29,6 @@ from bench.concurrency.orders import obey, tell
 from bench.concurrency.voices import fluent_speech
 from trunkline.app import House, open_house
 from trunkline.conversation.conversation import Senses
-from trunkline.conversation.load import LoadGauge
 from trunkline.events import CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
 from trunkline.models import CallRequest, CallState
 from trunkline.ports import LoadLevel, TurnEndDetector
@@ -49,10 +48,9 @@ NUMBER = "+14155550123"
 class Operator:
     """Places the calls and keeps the account."""
 
-    def __init__(self, house: House, detector: SileroDetector, gauge: LoadGauge) -> None:
+    def __init__(self, house: House, detector: SileroDetector) -> None:
         self._house = house
         self._detector = detector
-        self._gauge = gauge
         self._news = asyncio.Event()
         self._talking = self._ended = 0
         house.switchboard.watch(self._watch)
@@ -132,7 +130,7 @@ class Operator:
 
     def _woke(self, late: float) -> None:
         self._lateness.record(late)
-        self._levels[self._gauge.level] += 1
+        self._levels[self._house.load.level] += 1
 
     def _tick_begins(self) -> None:
         self._tick_began = time.monotonic()
@@ -170,12 +168,10 @@ async def _operator(settings: Settings, *, model: bool) -> AsyncIterator[Operato
     (answer, *_) = fluent_speech(await provide_sounds(settings.asterisk), *ANSWER_SECONDS)
     detector = make_voice_detector()
     async with _turn_end(settings, model=model) as (turn_end, waiting):
-        senses = Senses(detector, CannedSpeechToText(), CannedTextToSpeech(answer.pcm), turn_end)
-        async with open_house(settings, senses=senses) as house:
-            gauge = LoadGauge(waiting)
+        canned = CannedSpeechToText(), CannedTextToSpeech(answer.pcm)
+        async with open_house(settings, senses=Senses(detector, *canned, turn_end, waiting=waiting)) as house:
             house.clock.before_legs(detector.run_pending)
-            house.clock.watch(gauge.woke)
-            yield Operator(house, detector, gauge)
+            yield Operator(house, detector)
 
 
 async def main(folder: Path, trunk: dict[str, Any], *, model: bool) -> None:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from trunkline.brains import make_brain
 from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
+from trunkline.conversation.load import LoadGauge
 from trunkline.errors import NotReady
 from trunkline.process import allow_open_files, collector_at_bay
 from trunkline.settings import Settings
@@ -46,6 +47,7 @@ class House:
     asterisk: PrivateAsterisk
     audio: AudioSocketServer
     clock: PacingClock
+    load: LoadGauge
     web: FastAPI
 
 
@@ -66,13 +68,16 @@ async def open_house(settings: Settings, *, senses: Senses | None = None) -> Asy
         house.push_async_callback(shelf.close)
         clock = PacingClock(asyncio.get_running_loop())
         senses = senses or await _open_senses(settings, house, clock)
+        load = LoadGauge(senses.waiting)
+        clock.watch(load.woke)
+        clock.at_rest(load.rests)
         audio = AudioSocketServer(clock)
         host, port = await audio.start()
         house.push_async_callback(audio.close)
         program = await provide_asterisk(settings.asterisk, lambda what, _: log.info("%s", what))
         asterisk = await house.enter_async_context(PrivateAsterisk(program, settings, audiosocket=f"{host}:{port}"))
         pbx = await house.enter_async_context(AriPbx(asterisk.ari, settings.trunk))
-        line = Line(pbx, audio, senses, shelf)
+        line = Line(pbx, audio, senses, shelf, load)
         switchboard = Switchboard(settings, agents, line, store)
         callbacks = Callbacks(store, switchboard.settled)
         house.push_async_callback(callbacks.close)  # behind the switchboard: the calls it ends are told as well
@@ -86,6 +91,7 @@ async def open_house(settings: Settings, *, senses: Senses | None = None) -> Asy
                 # No trunk is a state to be told of, not a fault: incoming calls and the console work without one.
                 "trunk": Part(True, {"configured": settings.trunk.host is not None}),
                 "speech": Part(True, {"model": settings.speech.stt_model, "voice": settings.speech.tts_engine}),
+                "load": Part(True, {"level": load.level.name.lower()}),
             }
 
         web = create_app(
@@ -93,11 +99,11 @@ async def open_house(settings: Settings, *, senses: Senses | None = None) -> Asy
             store,
             settings.service,
             recordings=settings.service.data_dir / "recordings",
-            metrics=Metrics(lambda: audio.counters),
+            metrics=Metrics(lambda: audio.counters, clock.report, load),
             health=health,
         )
         house.enter_context(collector_at_bay())
-        yield House(switchboard, asterisk, audio, clock, web)
+        yield House(switchboard, asterisk, audio, clock, load, web)
 
 
 async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingClock) -> Senses:
@@ -111,7 +117,7 @@ async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingC
     turn_end = make_turn_end_detector(settings.speech)
     house.push_async_callback(turn_end.close)
     await asyncio.gather(ears.warm_up(), voice.warm_up(), turn_end.warm_up())
-    return Senses(detector, ears, voice, turn_end)
+    return Senses(detector, ears, voice, turn_end, waiting=lambda: ears.waiting + turn_end.waiting)
 
 
 def bind(host: str, port: int) -> socket.socket:

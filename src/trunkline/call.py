@@ -25,7 +25,7 @@ from trunkline.events import (
     PbxLost,
 )
 from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy
-from trunkline.ports import Brain, CallBriefing, CallLeg, LegSource, Pbx, RecordingShelf, Watcher
+from trunkline.ports import Brain, CallBriefing, CallLeg, LegSource, Load, Pbx, RecordingShelf, Watcher
 from trunkline.settings import AgentSettings
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ class Line:
     legs: LegSource
     senses: Senses
     recordings: RecordingShelf
+    load: Load
 
 
 class OutboundCall:
@@ -212,7 +213,9 @@ class OutboundCall:
                 variables=record.variables,
             )
         )
-        conversation = Conversation(record.id, self._agent, mind, self._line.senses, publish=self._publish)
+        conversation = Conversation(
+            record.id, self._agent, mind, self._line.senses, publish=self._publish, load=self._line.load
+        )
         try:
             await conversation.prepare()
         except BaseException:

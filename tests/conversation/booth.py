@@ -15,7 +15,7 @@ from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE, to_samples
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.events import CallUpdate, TurnFinished
 from trunkline.models import CallId, Turn
-from trunkline.ports import BrainAction, LegListener, PersonTurn, Say
+from trunkline.ports import BrainAction, LegListener, LoadLevel, PersonTurn, Say
 from trunkline.settings import AgentSettings, ListeningSettings
 
 CALL = CallId("00000000-0000-4000-8000-000000000001")
@@ -28,13 +28,21 @@ class FakeTurnEndDetector:
 
     def __init__(self, probability: float) -> None:
         self._probability = probability
+        self.asked = 0
 
     async def warm_up(self) -> None: ...
 
     async def finished(self, audio: bytes) -> float:
+        self.asked += 1
         return self._probability
 
     async def close(self) -> None: ...
+
+
+class FakeLoad:
+    """As busy as the test says."""
+
+    level = LoadLevel.NORMAL
 
 
 class Mind:
@@ -100,15 +108,16 @@ class Booth:
         self.recorder = MemoryRecorder(Path("call.wav"))
         self.voice = FakeTextToSpeech()
         self.ears = FakeSpeechToText(*texts)
+        self.turn_end = None if sound is None else FakeTurnEndDetector(sound)
+        self.load = FakeLoad()
         settings = agent or AgentSettings(listening=listening or ListeningSettings())
         self.conversation = Conversation(
             CALL,
             settings,
             mind,
-            Senses(
-                FakeVoiceDetector(), self.ears, self.voice, FakeTurnEndDetector(sound) if sound is not None else None
-            ),
+            Senses(FakeVoiceDetector(), self.ears, self.voice, self.turn_end),
             publish=self.updates.append,
+            load=self.load,
             clock=lambda: self.now,
         )
         self._listener: LegListener | None = None

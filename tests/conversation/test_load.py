@@ -125,3 +125,25 @@ def test_who_went_down_too_soon_waits_longer_the_next_time() -> None:
     assert waits == [CALM, 2 * CALM, 4 * CALM, 8 * CALM, LONGEST_CALM, LONGEST_CALM]
     wake(gauge, LONGEST_CALM)
     assert calm_needed(gauge, queue) == CALM
+
+
+def test_after_a_rest_nothing_is_left_out() -> None:
+    gauge = LoadGauge()
+    wake(gauge, WINDOW, VERY_LATE)
+    gauge.rests()
+    assert set(levels(gauge, WINDOW)) == {LoadLevel.NORMAL}
+    found = []
+    for _ in range(MANY):
+        wake(gauge, 1, VERY_LATE)
+        found.append(gauge.level)
+    assert found == [LoadLevel.NORMAL] * (MANY - 1) + [LoadLevel.NO_SPECULATION]
+
+
+def test_time_is_counted_by_level() -> None:
+    gauge = LoadGauge()
+    wake(gauge, 100)
+    wake(gauge, MANY, VERY_LATE)
+    wake(gauge, 45)
+    assert gauge.seconds == pytest.approx(
+        {LoadLevel.NORMAL: 2.08, LoadLevel.NO_TURN_MODEL: 0.0, LoadLevel.NO_SPECULATION: 0.92}
+    )

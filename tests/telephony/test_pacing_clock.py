@@ -199,3 +199,20 @@ async def test_on_an_event_loop_no_tick_comes_early() -> None:
     real_clock.remove(leg)
     assert ticks[9] - start >= 10 * FRAME_SECONDS - 0.003  # timers have a resolution of 1 ms
     assert real_clock.report().ticks == len(ticks)
+
+
+def test_a_rest_is_told_when_the_last_leg_has_gone(timer: FakeTimer, clock: PacingClock) -> None:
+    rests: list[float] = []
+    clock.at_rest(lambda: rests.append(timer.time))
+    one, other = Leg(timer), Leg(timer)
+    for leg in (one, other):
+        clock.add(leg)
+    timer.advance(0.1)
+    clock.remove(one)
+    assert not rests
+    clock.remove(other)
+    clock.remove(other)
+    assert rests == [timer.time]
+    clock.add(one)
+    clock.remove(one)
+    assert len(rests) == 2

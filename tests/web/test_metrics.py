@@ -10,8 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.store.records import a_call, a_turn, an_event, at
 from tests.web.desk import Desk
+from trunkline.conversation.load import LoadGauge
 from trunkline.events import CallCreated, CallNoted, CallStateChanged, GreetingStarted, SpeechHeard, TurnFinished
 from trunkline.models import CallEnd, CallId, CallState, Disposition, HangUpBy, TurnTimings
+from trunkline.telephony.pacing_clock import ClockReport
 from trunkline.web import Metrics
 
 
@@ -95,6 +97,27 @@ def test_telephonys_counters_are_read_when_asked_for() -> None:
     assert value(metrics, "trunkline_audio_faults_total", fault="unknown_call") == 3
     assert value(metrics, "trunkline_audio_frames_total", direction="out") == 1001
     assert value(metrics, "trunkline_audio_legs") == 2
+
+
+def test_how_the_clock_kept_time() -> None:
+    report = ClockReport(ticks=1000, caught_up=30, rebased=1, skipped=4, late_ms_p50=1.0, late_ms_p99=9.0)
+    metrics = Metrics(clock=lambda: report)
+    kept = {kept: value(metrics, "trunkline_clock_ticks_total", kept=kept) for kept in ("in_time", "late", "never")}
+    assert kept == {"in_time": 970, "late": 30, "never": 4}
+
+
+def test_what_a_busy_machine_leaves_out() -> None:
+    load = LoadGauge()
+    metrics = Metrics(load=load)
+    for _ in range(50):
+        load.woke(0.0)
+    assert value(metrics, "trunkline_load_level") == 0
+    for _ in range(50):
+        load.woke(1.0)
+    assert value(metrics, "trunkline_load_level") == 2
+    assert value(metrics, "trunkline_load_seconds_total", level="normal") == pytest.approx(54 * 0.02)
+    assert value(metrics, "trunkline_load_seconds_total", level="no_turn_model") == 0
+    assert value(metrics, "trunkline_load_seconds_total", level="no_speculation") == pytest.approx(46 * 0.02)
 
 
 def test_two_services_in_one_process_do_not_mix() -> None:

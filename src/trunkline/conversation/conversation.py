@@ -19,6 +19,7 @@ from trunkline.audio import SILENCE, bytes_of
 from trunkline.conversation.answering import Answering
 from trunkline.conversation.completeness import what_was_asked
 from trunkline.conversation.listening import Guess, Keyed, Listening, Silent
+from trunkline.conversation.load import LoadGauge
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
@@ -31,6 +32,7 @@ from trunkline.ports import (
     BrainAction,
     BrainSession,
     CallLeg,
+    Load,
     PersonTurn,
     Recorder,
     SpeechToText,
@@ -57,6 +59,8 @@ class Senses:
     text_to_speech: TextToSpeech
     turn_end: TurnEndDetector | None = None
     """Without one, words and silence alone tell when a turn is over."""
+    waiting: Callable[[], int] = lambda: 0
+    """How many requests wait for a process of these engines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Conversation:
         senses: Senses,
         *,
         publish: Watcher,
+        load: Load | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_id = call_id
@@ -95,6 +100,7 @@ class Conversation:
             senses.speech_to_text,
             senses.turn_end,
             clock=self._clock,
+            load=load or LoadGauge(),
             speaking=lambda speaking: publish(SpeechHeard(call_id, speaking)),
             draft=self._draft,
         )

@@ -16,7 +16,7 @@ from trunkline.conversation.end_of_turn import EndOfTurn
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer
 from trunkline.conversation.turns import Verdict
-from trunkline.ports import BrainSession, SpeechToText, Transcript, TurnEndDetector, VoiceStream
+from trunkline.ports import BrainSession, Load, LoadLevel, SpeechToText, Transcript, TurnEndDetector, VoiceStream
 from trunkline.settings import AgentSettings
 
 T = TypeVar("T")
@@ -75,6 +75,7 @@ class Listening:
         turn_end: TurnEndDetector | None,
         *,
         clock: MediaClock,
+        load: Load,
         speaking: Callable[[bool], None],
         draft: Callable[[Guess], None],
     ) -> None:
@@ -91,6 +92,7 @@ class Listening:
             undecided_seconds=manners.end_silence_seconds, longest_seconds=manners.longest_silence_seconds
         )
         self._clock = clock
+        self._load = load
         self._speaking = speaking
         self._draft = draft
         self._turns: deque[Guess | str | Silent] = deque()
@@ -114,7 +116,8 @@ class Listening:
                 self._speaking(True)
             case Verdict.SPEECH_PAUSED if utterance is not None:
                 # Most pauses are the end: the words shall be there when that is certain.
-                self._guess = self._begin(utterance)
+                if self._speculates or utterance is self._interrupting:
+                    self._guess = self._begin(utterance)
                 self._judge(self._guess)
             case Verdict.SPEECH_RESUMED:
                 self._forget_guess()
@@ -208,22 +211,28 @@ class Listening:
     def _begin(self, utterance: Utterance) -> Guess:
         guess = Guess(utterance, asyncio.create_task(self._transcribe(utterance)))
         guess.words.add_done_callback(lambda _: self._words_known(guess))
-        if self._turn_end is not None:
+        if self._turn_end is not None and self._load.level < LoadLevel.NO_TURN_MODEL:
             guess.finished = asyncio.create_task(self._turn_end.finished(bytes(utterance.audio)))
             guess.finished.add_done_callback(lambda _: self._judge(guess))
-        self._draft(guess)
+        if self._speculates or utterance.over_at:
+            self._draft(guess)
         return guess
+
+    @property
+    def _speculates(self) -> bool:
+        """Whether work is begun that may turn out to be in vain."""
+        return self._load.level < LoadLevel.NO_SPECULATION
 
     def _words_known(self, guess: Guess) -> None:
         guess.known_at = self._clock.now()
         self._judge(guess)
         self._news.set()
 
-    def _judge(self, guess: Guess) -> None:
-        """Something became known of the pause: how long it has to be to end the turn."""
+    def _judge(self, guess: Guess | None) -> None:
+        """Something became known of the pause: how long it has to be to end the turn. `None`: nothing will."""
         if guess is self._guess:
-            words = _result(guess.words)
-            finished = None if guess.finished is None else _result(guess.finished)
+            words = None if guess is None else _result(guess.words)
+            finished = None if guess is None or guess.finished is None else _result(guess.finished)
             self.ear.turns.patience = self._end_of_turn.patience(finished, words, self.asked)
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:

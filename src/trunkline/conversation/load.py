@@ -8,9 +8,10 @@ which there are fifty a second while anybody talks.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from trunkline.audio import FRAME_SECONDS
 from trunkline.ports import LoadLevel
 
 WINDOW: Final = 50
@@ -29,7 +30,9 @@ LONGEST_CALM: Final = 60 * WINDOW
 
 
 class LoadGauge:
-    """Fits `ports.Load`; `woke` fits `PacingClock.watch`. Goes up at once, down one level at a time.
+    """Fits `ports.Load`; `woke` fits `PacingClock.watch`, `rests` fits `PacingClock.at_rest`.
+
+    Goes up at once, down one level at a time.
 
     `waiting`: how many requests wait for a speech process at the moment.
     """
@@ -46,10 +49,16 @@ class LoadGauge:
         """How many of them it takes to go down."""
         self._since_fall = LONGEST_CALM
         """Wake-ups since the level went down."""
+        self._wake_ups = dict.fromkeys(LoadLevel, 0)
 
     @property
     def level(self) -> LoadLevel:
         return self._level
+
+    @property
+    def seconds(self) -> Mapping[LoadLevel, float]:
+        """How long each level was in force, while anybody talked."""
+        return {level: wake_ups * FRAME_SECONDS for level, wake_ups in self._wake_ups.items()}
 
     def woke(self, late: float) -> None:
         """The media clock woke, so many seconds late."""
@@ -64,6 +73,14 @@ class LoadGauge:
             self._rise(needed)
         elif self._relaxed >= self._patience:
             self._fall()
+        self._wake_ups[self._level] += 1
+
+    def rests(self) -> None:
+        """Nobody talks any more: the next call begins with nothing left out."""
+        self._level = LoadLevel.NORMAL
+        self._newest.extend([0] * WINDOW)
+        self._late = [WINDOW, 0, 0]
+        self._relaxed = 0
 
     def _needed(self) -> LoadLevel:
         _, late, very_late = self._late

@@ -84,6 +84,7 @@ class PacingClock:
         self._before: list[Callable[[], None]] = []
         self._after: list[Callable[[], None]] = []
         self._watchers: list[Callable[[float], None]] = []
+        self._at_rest: list[Callable[[], None]] = []
         self._due = 0.0
         self._wake_up: Handle | None = None
         self._lateness = Lateness()
@@ -104,6 +105,8 @@ class PacingClock:
         if not self._legs and self._wake_up is not None:
             self._wake_up.cancel()
             self._wake_up = None
+            for hook in self._at_rest:
+                hook()
 
     def before_legs(self, hook: Callable[[], None]) -> None:
         """Run `hook` once per tick, before the legs: what was heard so far can be judged for all of them together."""
@@ -116,6 +119,10 @@ class PacingClock:
     def watch(self, watcher: Callable[[float], None]) -> None:
         """Tell `watcher` of every wake-up, before its ticks, by how many seconds it came late (0 or more)."""
         self._watchers.append(watcher)
+
+    def at_rest(self, hook: Callable[[], None]) -> None:
+        """Run `hook` whenever the last leg has gone."""
+        self._at_rest.append(hook)
 
     def report(self) -> ClockReport:
         return ClockReport(

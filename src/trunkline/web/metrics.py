@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Final, Protocol
 
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 import trunkline
 from trunkline.events import CallCreated, CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
 from trunkline.models import CallId, CallState, TurnTimings
+from trunkline.ports import Load, LoadLevel
 
 _GAP_BUCKETS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
 _STEPS: Final = tuple(field.name for field in fields(TurnTimings) if field.name != "gap_ms")
@@ -40,10 +41,35 @@ class AudioCounters(Protocol):
     def stalled(self) -> int: ...
 
 
+class MediaClock(Protocol):
+    """How well the clock of the calls' audio kept time, since its start: frames of each call."""
+
+    @property
+    def ticks(self) -> int: ...
+    @property
+    def caught_up(self) -> int:
+        """Of the ticks: those that came too late, together with the one that was due."""
+
+    @property
+    def skipped(self) -> int: ...
+
+
+class LoadTime(Load, Protocol):
+    """What is left out because the machine is busy, and for how long it was, in seconds."""
+
+    @property
+    def seconds(self) -> Mapping[LoadLevel, float]: ...
+
+
 class Metrics:
     """A watcher of the switchboard, with a registry of its own."""
 
-    def __init__(self, audio: Callable[[], AudioCounters] | None = None) -> None:
+    def __init__(
+        self,
+        audio: Callable[[], AudioCounters] | None = None,
+        clock: Callable[[], MediaClock] | None = None,
+        load: LoadTime | None = None,
+    ) -> None:
         registry = self._registry = CollectorRegistry()
         Info("trunkline_build", "What is running.", registry=registry).info({"version": trunkline.__version__})
         self._created = Counter("trunkline_calls_created", "Calls taken on.", ["direction"], registry=registry)
@@ -75,6 +101,10 @@ class Metrics:
         )
         if audio is not None:
             registry.register(_AudioCollector(audio))
+        if clock is not None:
+            registry.register(_ClockCollector(clock))
+        if load is not None:
+            registry.register(_LoadCollector(load))
         ProcessCollector(registry=registry)
         self._open: set[CallId] = set()
 
@@ -130,3 +160,36 @@ class _AudioCollector(Collector):
         faults.add_metric(["no_handshake"], now.handshake_timeouts)
         faults.add_metric(["stalled"], now.stalled)
         yield faults
+
+
+class _ClockCollector(Collector):
+    def __init__(self, clock: Callable[[], MediaClock]) -> None:
+        self._clock = clock
+
+    def collect(self) -> Iterable[Metric]:
+        now = self._clock()
+        ticks = CounterMetricFamily(
+            "trunkline_clock_ticks", "Frames of 20 ms by how the clock of all calls kept to them.", labels=["kept"]
+        )
+        ticks.add_metric(["in_time"], now.ticks - now.caught_up)
+        ticks.add_metric(["late"], now.caught_up)
+        ticks.add_metric(["never"], now.skipped)
+        yield ticks
+
+
+class _LoadCollector(Collector):
+    def __init__(self, load: LoadTime) -> None:
+        self._load = load
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily(
+            "trunkline_load_level",
+            "What a busy machine leaves out: 0 nothing, 1 the end-of-turn model, 2 work before a turn is over as well.",
+            value=self._load.level,
+        )
+        seconds = CounterMetricFamily(
+            "trunkline_load_seconds", "How long each level was in force while anybody talked.", labels=["level"]
+        )
+        for level, passed in self._load.seconds.items():
+            seconds.add_metric([level.name.lower()], passed)
+        yield seconds
