@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,8 +18,9 @@ from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
 from trunkline.conversation.load import LoadGauge
 from trunkline.errors import NotReady
+from trunkline.ports import Brain
 from trunkline.process import allow_open_files, collector_at_bay
-from trunkline.settings import Settings
+from trunkline.settings import AgentSettings, Settings
 from trunkline.speech import (
     make_speech_to_text,
     make_text_to_speech,
@@ -52,14 +53,16 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, senses: Senses | None = None) -> AsyncIterator[House]:
-    """Start everything but the HTTP port. `senses`: other speech engines than those of the settings.
+async def open_house(
+    settings: Settings, *, senses: Senses | None = None, brains: Callable[[AgentSettings], Brain] = make_brain
+) -> AsyncIterator[House]:
+    """Start everything but the HTTP port. `senses`, `brains`: others than those of the settings.
 
     Raises `SettingsError` or what a part that doesn't start raises (`PbxUnavailable`, `SpeechUnavailable` …).
     """
     allow_open_files(settings.service.max_calls)
     async with AsyncExitStack() as house:
-        agents = {name: Agent(agent, make_brain(agent)) for name, agent in settings.agents.items()}
+        agents = {name: Agent(agent, brains(agent)) for name, agent in settings.agents.items()}
         for agent in agents.values():
             house.push_async_callback(agent.brain.close)
         store = await open_store(settings.service)
