@@ -137,6 +137,9 @@ class Mind:
         return
         yield
 
+    def turn_ahead(self) -> None:
+        """Nothing to get ready."""
+
     def fork(self) -> None:
         return None
 

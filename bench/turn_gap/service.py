@@ -58,6 +58,9 @@ class _Session:
             yield Say(GOODBYE)
             yield HangUp()
 
+    def turn_ahead(self) -> None:
+        """Nothing to get ready."""
+
     def fork(self) -> BrainSession | None:
         # One that takes its time is like a workflow: it isn't asked before it is needed.
         return None if self._thinks else self

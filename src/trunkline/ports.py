@@ -224,7 +224,7 @@ class Note:
     """Nothing that is heard: a line for the call's history, as a fault with its remedy."""
 
     kind: str
-    """Stable; what begins with `brain-` is a failure of the brain, counted in the metrics."""
+    """Stable; `brain-fault` is counted in the metrics by `data["fault"]`."""
     text: str
     data: Mapping[str, object] = field(default_factory=dict)
 
@@ -272,6 +272,9 @@ class BrainSession(Protocol):
 
     def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
         """What to do after the person's turn. Raises `BrainError` when there is no usable answer."""
+
+    def turn_ahead(self) -> None:
+        """The person begins to speak, so `reply` is likely to be called soon. Returns at once."""
 
     def fork(self) -> BrainSession | None:
         """A copy that can answer in place of this one and be thrown away; it holds nothing that must be closed.

@@ -194,21 +194,95 @@ class ListeningSettings(Section):
     """No further key for this long ends an answer by keys; `#` ends it at once."""
 
 
+class N8nSettings(Section):
+    """`[agents.NAME.n8n]`: the workflow behind an agent whose `brain` is `n8n`, and what happens when it fails."""
+
+    webhook_url: str | None = None
+    """Production address of the workflow's webhook, as `https://n8n.example.com/webhook/trunkline`."""
+    auth_header: str = "Authorization"
+    """Header that carries `auth_value`."""
+    auth_value: SecretStr | None = None
+    """Value of that header, for a webhook with header authentication."""
+    hmac_secret: SecretStr | None = None
+    """Signs every request (`X-Trunkline-Signature`); empty: it is not signed."""
+    connect_seconds: float = Field(3.0, ge=0.1, le=30)
+    """Longest time to connect."""
+    welcome_seconds: float = Field(5.0, ge=0.5, le=60)
+    """Longest wait for the welcome, from dialling on; then `welcome_fallback`."""
+    answer_seconds: float = Field(12.0, ge=1, le=120)
+    """Longest wait for the beginning of an answer; keep it below the agent's `give_up_after_seconds`."""
+    stall_seconds: float = Field(5.0, ge=0.5, le=60)
+    """Longest pause inside an answer that is on its way."""
+    longest_answer: int = Field(2000, ge=100, le=20000)
+    """Characters of one answer that are spoken (2000 take about two minutes); the rest is left out."""
+    longest_audio_seconds: float = Field(120.0, ge=1, le=3600)
+    """Audio of one answer that is played; the rest is left out."""
+    largest_audio: int = Field(25_000_000, ge=10_000, le=1_000_000_000)
+    """Bytes of audio that are fetched for one answer."""
+    allow_private_audio: bool = False
+    """Whether `audio_url` may lead to this machine or a private network."""
+    welcome_fallback: str = "Hello! How can I help you?"
+    """Greeting when the workflow gives none."""
+    try_again: str = "I'm sorry, one moment, please."
+    """Said when the workflow could not be reached, before the one more try."""
+    say_again: str = "I'm sorry, I had a problem there. Could you say that again?"
+    """Said when the workflow failed and may have run, while `failed_turns` is not reached."""
+    failed_turns: int = Field(2, ge=1, le=10)
+    """Turns in a row that may fail before the fallback."""
+    fallback: Literal["farewell", "script"] = "farewell"
+    """Then: say the agent's `sorry` and hang up (or transfer), or go on with the agent's `script`."""
+    transfer_to: str | None = None
+    """Number (E.164) the person is put through to behind that farewell, instead of hanging up."""
+    transfer_farewell: str = "I'm sorry, something went wrong on my side. I'll put you through to a colleague."
+    """Said instead of `sorry` before that transfer."""
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^\s/@?#]+(?:[/?][^\s#]*)?", url):
+            raise ValueError("write the webhook's address as https://n8n.example.com/webhook/trunkline")
+        return url
+
+    @field_validator("auth_header")
+    @classmethod
+    def _header(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ValueError("a header's name has no blanks and no colon")
+        return name
+
+    @field_validator("auth_value")
+    @classmethod
+    def _header_value(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[\x20-\x7e]+", value.get_secret_value()):
+            raise ValueError("a header's value is printable ASCII, in one line")
+        return value
+
+    @field_validator("transfer_to")
+    @classmethod
+    def _number(cls, number: str | None) -> str | None:
+        if number is not None and not E164.fullmatch(number):
+            raise ValueError(f"{number!r} is not an E.164 number: write it as +14155550100")
+        return number
+
+
 class AgentSettings(Section):
     """`[agents.NAME]`: a named greeting, brain, voice and manners."""
 
-    brain: Literal["scripted"] = "scripted"
-    """What decides on the words."""
+    brain: Literal["scripted", "n8n"] = "scripted"
+    """What decides on the words: the built-in script, or a workflow of n8n (`[agents.NAME.n8n]`)."""
     script: str = "appointment"
     """Of the scripted brain: a sample that comes with Trunkline (`appointment`) or the path of a YAML file."""
     greeting: str | None = None
-    """Replaces the script's greeting; `{name}` is filled from the call's variables."""
+    """Replaces the script's (or the workflow's) greeting; `{name}` is filled from the call's variables."""
     voice: str = ""
     """Voice of the engine; empty: its default."""
     speed: float = Field(1.0, ge=0.5, le=2)
     """Pace of the voice."""
     language: str = "en"
     """Language that is listened for."""
+    transcribe: bool = True
+    """Understand the person's words on this machine; without, only the brain does, and the sound alone tells when a
+    turn is over."""
     likely_words: str = (
         "yes, no, Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday, half past, o'clock, morning, goodbye"
     )
@@ -237,6 +311,16 @@ class AgentSettings(Section):
     """Said when the brain fails."""
     listening: ListeningSettings = ListeningSettings()
     """How it listens."""
+    n8n: N8nSettings = N8nSettings()
+    """The workflow behind it."""
+
+    @model_validator(mode="after")
+    def _mind(self) -> AgentSettings:
+        if self.brain == "n8n" and self.n8n.webhook_url is None:
+            raise ValueError('brain = "n8n" needs n8n.webhook_url, the production address of the workflow\'s webhook')
+        if self.brain == "scripted" and not self.transcribe:
+            raise ValueError("the scripted brain needs words: transcribe = false is for workflows that transcribe")
+        return self
 
 
 DEFAULT_AGENT = "outbound-ai-conversational"

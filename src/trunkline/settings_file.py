@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from trunkline.errors import SettingsError
-from trunkline.settings import ENV_PREFIX, AgentSettings, ListeningSettings, Settings
+from trunkline.settings import ENV_PREFIX, AgentSettings, ListeningSettings, N8nSettings, Settings
 
 DEFAULT_FILE = Path("trunkline.toml")
 
@@ -136,7 +136,7 @@ def _explain(
     for part in first["loc"]:
         value = value.get(part) if isinstance(value, Mapping) else None
     shown = os.environ.get(variable, value)
-    secret = any(word in key for word in ("password", "key", "secret", "database_url"))
+    secret = any(word in key for word in ("password", "key", "secret", "auth_value", "database_url"))
     said = "" if shown is None or isinstance(shown, Mapping) else f" = {'••••••••' if secret else repr(shown)}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
@@ -144,7 +144,9 @@ def _explain(
         kind = section.annotation if section else None
         known = list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
         if first["loc"][0] == "agents":
-            known = list(ListeningSettings.model_fields if "listening" in first["loc"] else AgentSettings.model_fields)
+            parts = {"listening": ListeningSettings, "n8n": N8nSettings}
+            kind = next((parts[part] for part in parts if part in first["loc"]), AgentSettings)
+            known = list(kind.model_fields)
         return SettingsError(f"{where}: there is no setting {key}.", remedy=f"Known here: {', '.join(known)}.")
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return SettingsError(

@@ -57,6 +57,7 @@ class Mind:
         self.turns: list[PersonTurn] = []
         self.closed = False
         self.abandoned = 0
+        self.turns_ahead = 0
 
     async def greet(self) -> AsyncGenerator[BrainAction, None]:
         if self.greeting:
@@ -72,6 +73,9 @@ class Mind:
         except GeneratorExit:
             self.abandoned += 1
             raise
+
+    def turn_ahead(self) -> None:
+        self.turns_ahead += 1
 
     def fork(self) -> Mind | None:
         """A copy that shares what the test looks at; answers are taken from its own list."""

@@ -64,6 +64,9 @@ class ScriptedSession:
         for action in actions:
             yield action
 
+    def turn_ahead(self) -> None:
+        """Nothing to get ready."""
+
     def fork(self) -> ScriptedSession:
         """States are never changed, only followed by others: a copy costs nothing."""
         fork = ScriptedSession(self._dialogue, self._state, [], self._clock)

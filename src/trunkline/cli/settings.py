@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trunkline.cli.shared import load_settings
-from trunkline.settings import AgentSettings, ListeningSettings, Settings
+from trunkline.settings import AgentSettings, ListeningSettings, N8nSettings, Settings
 from trunkline.settings_file import effective
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -22,6 +22,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     },
     "agents.NAME": AgentSettings,
     "agents.NAME.listening": ListeningSettings,
+    "agents.NAME.n8n": N8nSettings,
 }
 
 
@@ -60,7 +61,7 @@ def reference() -> Iterator[str]:
         yield "| key | default | what it does |"
         yield "|---|---|---|"
         for name, field in model.model_fields.items():
-            if name != "listening":
+            if name not in ("listening", "n8n"):
                 yield f"| `{name}` | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 
