@@ -38,7 +38,7 @@ check: setup ## format, lint, types and the direction of imports
 format: setup ## put the code into shape
 	@ruff format . && ruff check --fix .
 
-bench: parts ## 20 calls, measured at the caller's ear (var/bench/results.json)
+bench: parts ## what the person hears and what it costs, on the RTP (var/bench/results.json)
 	$(call say,Measuring)
 	@python -m bench
 

@@ -1,6 +1,16 @@
-"""`make bench`: calls one after the other through the real thing, measured at the person's ear.
+"""`make bench`: what the person on the telephone hears and what it costs, measured on the RTP in real calls.
 
-Turn gap, greeting delay and packets are the stand-in carrier's, on its own RTP clock; CPU is the kernel's count.
+    python -m bench [PART …] [--calls 20]
+
+Parts (all of them, where none is named):
+
+    calls         everything on this machine: turn gap, greeting, POST → INVITE, CPU; beside it the old way, Record()
+    turn-gap      labelled turns with pauses in them, to a brain that need not think, and to one that takes 2.5 s
+    end-of-turn   cuts against latency over all labelled turns on three lines (a simulation; its first run is long)
+    barge-in      how soon the agent falls silent, and how often for nothing
+    capacity      1 to 120 conversations at once
+
+Results go to `var/bench/results.json`, a part's own files beside it.
 """
 
 from __future__ import annotations
@@ -8,109 +18,58 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
-from bench.baseline import record_and_play
-from bench.processes import CpuMeter
-from trunkline.rehearsal.stage import Stage, place_call, stage
+from bench import calls, turn_gap
 
-NUMBER = "+14155550123"
-GREETING = "Good morning, this is a call about your appointment. Does that still suit you?"
-CALL_SECONDS = 120.0
+SLOW_BRAIN_SECONDS: Final = 2.5
+TURNS_PER_CALL: Final = 3
 console = Console(highlight=False)
+Part = Callable[[int, Path], Awaitable[Any]]
 
 
-async def main(calls: int, folder: Path) -> None:
-    console.print(f"[bold]▸[/bold] {calls} calls through a real Asterisk, scripted brain, Whisper base, local voice")
-    async with stage(folder, ["short"], calls=calls) as running:
-        asterisk, service = CpuMeter(running.asterisk), CpuMeter(running.service)
-        reports, to_invite = await _place_all(running, calls)
-        seconds = sum(report["duration"] for report in reports)
-        results: dict[str, Any] = {
-            "calls": calls,
-            "turns": sum(len(report["turns"]) for report in reports),
-            "turn_gap_ms": _spread([turn["gap_ms"] for report in reports for turn in report["turns"]]),
-            "greeting_ms": _spread([report["greeting_ms"] for report in reports]),
-            "post_to_invite_ms": _spread(to_invite),
-            "packets_lost": sum(report["received"]["lost"] for report in reports),
-            "late_measurements": sum(report["clock"]["late"] for report in reports),
-            "cpu_percent_of_a_core_per_call": {
-                "asterisk": round(100 * asterisk.own / seconds, 2),
-                "service": round(100 * service.own / seconds, 2),
-                "speech_workers": round(100 * service.children / seconds, 2),
-            },
-        }
-    console.print("[bold]▸[/bold] The old way beside it: Record() with 2 s of silence, then a ready file")
-    old_way = _spread(await record_and_play(folder / "old-way", max(calls // 5, 1)))
-    results["old_way_turn_gap_ms"] = old_way
-    results["times_quicker_than_the_old_way"] = round(old_way["p50"] / results["turn_gap_ms"]["p50"], 1)
-    await asyncio.to_thread(_write, folder / "results.json", results)
-    _show(results)
+async def _calls(count: int, folder: Path) -> Any:
+    results = await calls.measure(count, folder / "calls")
+    calls.show(results)
+    return results
 
 
-async def _place_all(running: Stage, calls: int) -> tuple[list[dict[str, Any]], list[float]]:
-    reports, to_invite = [], []
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("calling", total=calls)
-        for _ in range(calls):
-            asked = time.time()
-            await place_call(running, NUMBER, context="outbound-ai-conversational", script=GREETING)
-            over = await running.carrier.line(lambda line: line["event"] == "call_over", CALL_SECONDS)
-            report = over["report"]
-            invited = datetime.fromisoformat(report["invited_at"]).timestamp()
-            first = min(line["at"] for line in report["sip"] if line["line"].startswith("INVITE"))
-            to_invite.append(1000 * (invited + first - asked))
-            reports.append(report)
-            progress.advance(task)
-    return reports, to_invite
+async def _turn_gap(count: int, folder: Path) -> Any:
+    results = {}
+    for name, thinks in (("a brain that need not think", 0.0), (f"one that takes {SLOW_BRAIN_SECONDS} s", 2.5)):
+        account = await turn_gap.measure(folder / "turn-gap", calls=count, per_call=TURNS_PER_CALL, thinks=thinks)
+        results[name] = account.results()
+    console.print(turn_gap.table(results))
+    return results
 
 
-def _spread(values: Sequence[float | None]) -> dict[str, float]:
-    """p50, p95 and count; turns without an answer are not counted in."""
-    known = [value for value in values if value is not None]
-    return {
-        "p50": round(float(np.percentile(known, 50)), 1),
-        "p95": round(float(np.percentile(known, 95)), 1),
-        "n": len(known),
-        "unanswered": len(values) - len(known),
-    }
+PARTS: Final[dict[str, tuple[str, Part]]] = {
+    "calls": ("Calls with everything on this machine, and the old way beside them", _calls),
+    "turn-gap": ("Turns with pauses in them", _turn_gap),
+}
 
 
-def _write(file: Path, results: dict[str, Any]) -> None:
-    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-
-
-def _show(results: dict[str, Any]) -> None:
-    table = Table("measured at the ear", "p50", "p95", "n", box=None, header_style="bold")
-    for key, name in (
-        ("turn_gap_ms", "turn gap"),
-        ("greeting_ms", "answer → greeting"),
-        ("post_to_invite_ms", "POST /call → INVITE"),
-        ("old_way_turn_gap_ms", "turn gap, the old way"),
-    ):
-        spread = results[key]
-        table.add_row(name, f"{spread['p50']:.0f} ms", f"{spread['p95']:.0f} ms", str(spread["n"]))
-    console.print(table)
-    cpu = results["cpu_percent_of_a_core_per_call"]
-    console.print(
-        f"CPU per call: Asterisk {cpu['asterisk']} %, service {cpu['service']} %, speech workers "
-        f"{cpu['speech_workers']} % of a core · packets lost: {results['packets_lost']} · "
-        f"{results['times_quicker_than_the_old_way']} times quicker than the old way"
-    )
+def main(wanted: list[str], count: int, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "results.json"
+    for name in wanted or PARTS:
+        what, part = PARTS[name]
+        console.print(f"[bold]▸[/bold] {what}")
+        found = asyncio.run(part(count, folder))
+        results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        file.write_text(json.dumps({**results, name: found}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART")
     parser.add_argument("--calls", type=int, default=20)
     parser.add_argument("--output", type=Path, default=Path("var/bench"))
-    arguments = parser.parse_args()
-    asyncio.run(main(arguments.calls, arguments.output.absolute()))
+    given = parser.parse_args()
+    main(given.parts, given.calls, given.output.absolute())
