@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from bench import calls, turn_gap
 SLOW_BRAIN_SECONDS: Final = 2.5
 TURNS_PER_CALL: Final = 3
 console = Console(highlight=False)
-Part = Callable[[int, Path], Awaitable[Any]]
+Part = Callable[[int, Path], Coroutine[Any, Any, Any]]
 
 
 async def _calls(count: int, folder: Path) -> Any:
