@@ -42,7 +42,7 @@ def main() -> None:
     (folder / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console = Console(highlight=False)
     console.print(table({given.portion: results}))
-    console.print(results)
+    console.print({name: value for name, value in results.items() if name != "every_turn"})
 
 
 if __name__ == "__main__":

@@ -44,7 +44,8 @@ class Account:
     apart: list[float] = field(default_factory=list)
     """The carrier's gap less the product's, where both saw the same turns."""
     steps: list[dict[str, float | None]] = field(default_factory=list)
-    cut_turns: list[str] = field(default_factory=list)
+    every: list[dict[str, Any]] = field(default_factory=list)
+    """What was said, how, and what followed."""
     late_clocks: int = 0
 
     def add(self, person: Person, report: dict[str, Any], told: dict[str, Any]) -> None:
@@ -63,6 +64,7 @@ class Account:
 
     def _turn(self, turn: LabelledTurn, heard: dict[str, Any]) -> None:
         self.turns += 1
+        self.every.append({"text": turn.text, "voice": turn.voice, "manner": turn.manner, "gap_ms": heard["gap_ms"]})
         if heard["gap_ms"] is None:
             self.unanswered += 1
         elif heard["gap_ms"] >= 0:
@@ -73,7 +75,6 @@ class Account:
                 self.answered_early += 1
             else:
                 self.cut += 1
-                self.cut_turns.append(f"{turn.text} ({turn.voice}, {turn.manner}; cut at {at:.2f} s)")
 
     def results(self) -> dict[str, Any]:
         apart = np.abs(self.apart) if self.apart else np.zeros(1)
@@ -95,7 +96,7 @@ class Account:
                 for name in (self.steps[0] if self.steps else ())
             },
             "calls_with_a_late_clock": self.late_clocks,
-            "cut_turns": self.cut_turns,
+            "every_turn": self.every,
         }
 
 
