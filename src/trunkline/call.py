@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -51,6 +52,12 @@ STAMPS: Final = {
 SIGN_WAIT = 1.0
 """Seconds after dialling in which we wait for a sign of the far end before we cancel: if Asterisk cancels while the
 trunk's 407 is on its way, it answers that with a second INVITE and forgets it: a phone rings with nobody behind it."""
+LATE_GREETING = 0.3
+"""Seconds an answered call waits for a greeting that is not ready; then the conversation begins without it."""
+KEY_SECONDS = 0.1
+KEY_GAP = 0.1
+PAUSE_SECONDS = 0.5
+"""Of a `w` or a comma among keys that the agent sends."""
 CAUSE_WAIT = 1.0
 """Seconds we wait for Asterisk's word on a channel whose audio has ended."""
 MEDIA_WAIT = 5.0
@@ -91,7 +98,9 @@ class OutboundCall:
         *,
         ring_timeout: float,
         publish: Watcher,
+        may_dial: Callable[[str], str],
     ) -> None:
+        """`may_dial`: a number the agent transfers to, as E.164; raises `RequestError` where it may not be dialled."""
         loop = asyncio.get_running_loop()
         self.record = record
         self._agent = agent
@@ -99,6 +108,8 @@ class OutboundCall:
         self._line = line
         self._ring_timeout = ring_timeout
         self._publish = publish
+        self._may_dial = may_dial
+        self._conversation: Conversation | None = None
         self._leg: asyncio.Future[CallLeg] = loop.create_future()
         self._gone: asyncio.Future[FarEndGone | PbxLost] = loop.create_future()
         self._end_asked: asyncio.Future[HangUpBy] = loop.create_future()
@@ -153,6 +164,17 @@ class OutboundCall:
     def _no_media(self) -> None:
         if not self._leg.done():
             self._leg.set_exception(ProtocolError("The call was answered, but Asterisk connected no audio."))
+
+    # ── what the agent does with its call (`ports.CallControl`) ────────────────────────────────────────────────
+
+    async def send_keys(self, keys: str) -> None:
+        for key in keys.upper():
+            if key not in "W,":
+                await self._line.pbx.press_key(self.record.id, key, seconds=KEY_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS if key in "W," else KEY_SECONDS + KEY_GAP)
+
+    async def transfer(self, to: str) -> None:
+        await self._line.pbx.connect_next(self.record.id, self._may_dial(to), ring_timeout=self._ring_timeout)
 
     # ── the call's way ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -213,8 +235,9 @@ class OutboundCall:
                 variables=record.variables,
             )
         )
-        conversation = Conversation(
-            record.id, self._agent, mind, self._line.senses, publish=self._publish, load=self._line.load
+        line = self._line
+        self._conversation = conversation = Conversation(
+            record.id, self._agent, mind, line.senses, publish=self._publish, control=self, load=line.load
         )
         try:
             await conversation.prepare()
@@ -236,6 +259,13 @@ class OutboundCall:
                 self._leg.result()
             if self._leg.done() and preparing.done():
                 return preparing.result()
+            if self._leg.done() and self._conversation is not None:
+                # The phone was picked up before the greeting is there: the conversation bridges what is still missing.
+                late: set[asyncio.Future[Any]] = {preparing, self._gone, self._end_asked}
+                await asyncio.wait(late, timeout=LATE_GREETING)
+                if not preparing.done() and not self._gone.done() and not self._end_asked.done():
+                    return self._conversation
+                waiting = late
 
     async def _unanswered(self) -> CallEnd:
         """The far end, the carrier or somebody at our side ended it before there was a conversation."""
@@ -264,7 +294,12 @@ class OutboundCall:
 
     async def _after(self, ending: Ending) -> CallEnd:
         """The conversation is over: wait for Asterisk's word, then say whose doing it was."""
-        await asyncio.wait({self._gone}, timeout=CAUSE_WAIT)
+        if ending.transferred_to is not None:
+            # The person speaks with somebody else now: the call lasts as long as they do.
+            over: set[asyncio.Future[Any]] = {self._gone, self._end_asked}
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.wait({self._gone}, timeout=CAUSE_WAIT)
         gone = self._gone.result() if self._gone.done() else None
         if isinstance(gone, PbxLost):
             return self._broken(f"Asterisk was lost during the call ({gone.why}). {RESTARTED}")
@@ -275,6 +310,8 @@ class OutboundCall:
             why = ENDED_BY[by]
         elif by is HangUpBy.PERSON and cause == RTP_TIMEOUT_CAUSE:
             by, why = HangUpBy.CARRIER, "The far end sent no sound any more; its hang-up was probably lost on the way."
+        if ending.transferred_to is not None and gone is not None and gone.transfer not in (None, "ANSWER"):
+            why = f"{why.rstrip('.')}, but nobody answered there ({gone.transfer})."
         return CallEnd(Disposition.ANSWERED, why, by, sip_code=200, q850_cause=cause)
 
     def _taken_back(self, by: HangUpBy) -> CallEnd:

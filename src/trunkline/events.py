@@ -45,6 +45,8 @@ class FarEndGone:
     sip_code: int | None = None
     sip_reason: str | None = None
     """Reason phrase as the carrier sent it."""
+    transfer: str | None = None
+    """How the transfer went, where there was one: Asterisk's DIALSTATUS (`ANSWER`, `BUSY`, `NOANSWER` …)."""
 
 
 @dataclass(frozen=True, slots=True)

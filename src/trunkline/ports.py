@@ -82,6 +82,25 @@ class Pbx(Protocol):
     async def hang_up(self, call_id: CallId) -> None:
         """End the channel, whatever its state; harmless when it is gone."""
 
+    async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
+        """Send one DTMF digit to the far end (RFC 4733). Returns when it begins; raises `PbxUnavailable`."""
+
+    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
+        """When our media closes, put the far end through to `number` (E.164) on the trunk, instead of hanging up.
+
+        `FarEndGone` follows when that is over. Raises `PbxUnavailable` when it could not be arranged.
+        """
+
+
+class CallControl(Protocol):
+    """What an agent can do with its call beside speaking."""
+
+    async def send_keys(self, keys: str) -> None:
+        """Press these keys towards the person, one after the other. Raises `TrunklineError`."""
+
+    async def transfer(self, to: str) -> None:
+        """Put the person through to `to` as soon as the leg is closed. Raises `TrunklineError`: the call goes on."""
+
 
 # ── speech ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -309,6 +309,8 @@ class AgentSettings(Section):
     """An answer that takes longer counts as failed."""
     sorry: str = "I'm sorry, something went wrong on my side. Please call us back later. Goodbye."
     """Said when the brain fails."""
+    transfer_failed: str = "I'm sorry, I can't put you through at the moment."
+    """Said when the person can't be put through; the conversation goes on."""
     listening: ListeningSettings = ListeningSettings()
     """How it listens."""
     n8n: N8nSettings = N8nSettings()

@@ -15,7 +15,6 @@ from trunkline.call import Line, OutboundCall
 from trunkline.errors import (
     CallEnded,
     CallerIdNotAllowed,
-    InvalidNumber,
     NotReady,
     PbxUnavailable,
     TooManyCalls,
@@ -26,8 +25,9 @@ from trunkline.errors import (
 from trunkline.events import CallCreated, CallUpdate, PbxEvent, PbxLost, PbxReady
 from trunkline.journal import Journal
 from trunkline.models import CallEnd, CallId, CallRecord, CallRequest, CallState, Direction, Disposition, HangUpBy
+from trunkline.phone_numbers import to_e164
 from trunkline.ports import Brain, CallStore, Watcher
-from trunkline.settings import E164, AgentSettings, Settings
+from trunkline.settings import AgentSettings, Settings
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ class Switchboard:
             self._line,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
+            may_dial=self._dialable,
         )
         self._calls[record.id] = call
         try:
@@ -167,8 +168,7 @@ class Switchboard:
     def _check(self, request: CallRequest) -> str | None:
         """Whether this call may be placed now, and the caller ID it shows."""
         trunk = self._settings.trunk
-        if not E164.fullmatch(request.number):
-            raise InvalidNumber(f"{request.number!r} is not an E.164 number.", remedy="Write it as +14155550100.")
+        self._dialable(request.number)
         if request.caller_id is not None and request.caller_id not in trunk.caller_ids:
             raise CallerIdNotAllowed(
                 f"The caller ID {request.caller_id!r} is not one of this trunk's.",
@@ -189,6 +189,14 @@ class Switchboard:
                 remedy="Try again when one has ended, or raise service.max_calls.",
             )
         return request.caller_id or (trunk.caller_ids[0] if trunk.caller_ids else None)
+
+    @staticmethod
+    def _dialable(written: str) -> str:
+        """The number in E.164, if it may be dialled: what holds for a new call and for a transfer alike.
+
+        Raises `InvalidNumber`.
+        """
+        return to_e164(written)
 
     def _publish(self, update: CallUpdate) -> None:
         for watcher in tuple(self._watchers):

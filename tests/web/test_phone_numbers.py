@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.errors import InvalidNumber
+from trunkline.phone_numbers import to_e164
 from trunkline.settings import E164
-from trunkline.web.phone_numbers import to_e164
 
 
 @pytest.mark.parametrize(

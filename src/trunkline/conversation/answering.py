@@ -4,27 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from typing import Any
 
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
-from trunkline.errors import BrainError
-from trunkline.ports import BrainAction, HangUp, Say, TextToSpeech
+from trunkline.errors import BrainError, TrunklineError
+from trunkline.ports import (
+    BrainAction,
+    CallControl,
+    HangUp,
+    Note,
+    Play,
+    Say,
+    SendKeys,
+    TextToSpeech,
+    Transfer,
+)
 from trunkline.settings import AgentSettings
 
 SENTENCES_AHEAD = 2
 """Sentences synthesised while one is being spoken."""
+PAUSE_STEP = 0.1
+"""Seconds: how finely a pause in the middle of an answer is timed."""
 DRAFTED_SENTENCES = 1
 """Sentences synthesised of an answer that may never be heard."""
 
 
 class Answering:
-    """The agent's side."""
+    """The agent's side. `note` is told what belongs into the call's history."""
 
-    def __init__(self, agent: AgentSettings, voice: TextToSpeech, speaker: Speaker, clock: MediaClock) -> None:
+    def __init__(
+        self,
+        agent: AgentSettings,
+        voice: TextToSpeech,
+        speaker: Speaker,
+        clock: MediaClock,
+        *,
+        control: CallControl | None,
+        note: Callable[[Note], None],
+    ) -> None:
         self._agent = agent
+        self._control = control
+        self._note = note
         self._text_to_speech = voice
         self._speaker = speaker
         self._clock = clock
@@ -36,7 +59,7 @@ class Answering:
         for after, text in ((agent.filler_after_seconds, agent.filler), (agent.hold_on_after_seconds, agent.hold_on)):
             if text:
                 sentence = Sentence(text, filler=True)
-                await self._synthesise(sentence)
+                await self._fill_in(sentence, self._speech(text))
                 self._fillers.append((after, sentence))
 
     def begin(self, actions: AsyncGenerator[BrainAction, None], *, drafted: int = DRAFTED_SENTENCES) -> Answer:
@@ -60,6 +83,17 @@ class Answering:
                 self._speaker.say(sentence)
         answer.released.set()
 
+    async def made_ahead(self, answer: Answer) -> None:
+        """Until all of it is made that can be before it is heard. Raises what brain and voice raise."""
+        assert answer.thinking is not None
+        waiting = asyncio.create_task(answer.waiting.wait())
+        try:
+            await asyncio.wait({answer.thinking, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if answer.thinking.done():
+            answer.thinking.result()
+
     async def made(self, answer: Answer) -> None:
         """Until the brain has nothing to add and the voice is done. Raises what they raise."""
         assert answer.thinking is not None
@@ -73,49 +107,110 @@ class Answering:
         await asyncio.wait({answer.thinking})
 
     async def bridge(self, answer: Answer, since: float) -> None:
-        """Say the fillers into a silence that began at `since`, until the answer is there.
+        """Say the fillers into a silence that began at `since`, until the answer is there, and into its own pauses.
 
-        Raises `BrainError` when it isn't after `give_up_after_seconds`.
+        Raises `BrainError` when it isn't there after `give_up_after_seconds`.
         """
         for after, filler in self._fillers:
             await self._clock.sleep(since + after - self._clock.now())
             if _begun(answer):
-                return
-            if self._speaker.wordless:
-                sentence = replace(filler)
-                answer.sentences.insert(sum(s.filler for s in answer.sentences), sentence)
-                self._speaker.say_first(sentence)
-        await self._clock.sleep(since + self._agent.give_up_after_seconds - self._clock.now())
-        if not _begun(answer):
-            raise BrainError(f"No answer within {self._agent.give_up_after_seconds:g} seconds.")
+                break
+            self._fill(answer, filler)
+        silent, patience = 0.0, self._agent.give_up_after_seconds
+        while True:
+            await self._clock.sleep(PAUSE_STEP)
+            if not _begun(answer):
+                if self._clock.now() - since >= patience:
+                    raise BrainError(f"No answer within {patience:g} seconds.")
+                continue
+            # What has begun may stand still: nobody shall think the line is dead.
+            silent = silent + PAUSE_STEP if self._speaker.wordless and not answer.acting else 0.0
+            if self._fillers and silent >= self._agent.filler_after_seconds:
+                self._fill(answer, self._fillers[-1][1])
+                silent = PAUSE_STEP - self._agent.hold_on_after_seconds
+
+    def _fill(self, answer: Answer, filler: Sentence) -> None:
+        if self._speaker.wordless:
+            sentence = replace(filler)
+            answer.sentences.insert(sum(s.filler for s in answer.sentences), sentence)
+            self._speaker.say_first(sentence)
 
     # ── making ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _think(self, actions: AsyncGenerator[BrainAction, None], answer: Answer) -> None:
         async with contextlib.aclosing(actions):
             async for action in actions:
-                if isinstance(action, HangUp):
-                    answer.hang_up = True
-                    break
-                if not isinstance(action, Say):
-                    continue
-                if answer.known_at is None:
-                    answer.known_at = self._clock.now()
-                sentence = Sentence(action.text)
-                answer.sentences.append(sentence)
-                if answer.released.is_set():
-                    self._speaker.say(sentence)
-                await self._synthesise(sentence)
-                if len(answer.sentences) >= answer.drafted:
-                    await answer.released.wait()
-                if answer.released.is_set():
-                    await self._speaker.until_left(SENTENCES_AHEAD)
+                match action:
+                    case Say(text):
+                        await self._make(answer, Sentence(text), self._speech(text))
+                    case Play(audio, text):
+                        await self._make(answer, Sentence(text), audio)
+                    case Note():
+                        self._note(action)
+                    case SendKeys(keys):
+                        await self._press(answer, keys)
+                    case Transfer(to):
+                        if await self._transfer(answer, to):
+                            break
+                    case HangUp():
+                        answer.hang_up = True
+                        break
 
-    async def _synthesise(self, sentence: Sentence) -> None:
-        agent = self._agent
-        speech = self._text_to_speech.synthesise(sentence.text, voice=agent.voice, speed=agent.speed)
-        async with contextlib.aclosing(speech):
-            async for piece in speech:
+    async def _make(self, answer: Answer, sentence: Sentence, audio: AsyncGenerator[bytes, None]) -> None:
+        if answer.known_at is None:
+            answer.known_at = self._clock.now()
+        answer.sentences.append(sentence)
+        if answer.released.is_set():
+            self._speaker.say(sentence)
+        await self._fill_in(sentence, audio)
+        if len(answer.sentences) >= answer.drafted:
+            await self._until_released(answer)
+        if answer.released.is_set():
+            await self._speaker.until_left(SENTENCES_AHEAD)
+
+    async def _until_heard(self, answer: Answer) -> CallControl:
+        """Until everything before has been said. Raises `BrainError` where there is no call to do anything with."""
+        await self._until_released(answer)
+        await self._speaker.until_left(0)
+        if self._control is None:
+            raise BrainError("The brain wants to press keys or transfer, and this call can't.")
+        return self._control
+
+    @staticmethod
+    async def _until_released(answer: Answer) -> None:
+        answer.waiting.set()
+        await answer.released.wait()
+
+    async def _press(self, answer: Answer, keys: str) -> None:
+        control = await self._until_heard(answer)
+        answer.acting = True
+        try:
+            await control.send_keys(keys)
+            self._note(Note("keys-sent", f"The agent pressed {keys}.", {"keys": keys}))
+        except TrunklineError as error:
+            self._note(Note("keys-refused", f"The agent wanted to press {keys}: {error}", {"keys": keys}))
+        finally:
+            answer.acting = False
+
+    async def _transfer(self, answer: Answer, to: str) -> bool:
+        """Whether the person will be put through; if not, they are told."""
+        control = await self._until_heard(answer)
+        try:
+            await control.transfer(to)
+        except TrunklineError as error:
+            self._note(Note("transfer-refused", f"The agent wanted to transfer to {to[:40]}: {error}", {"to": to[:40]}))
+            await self._make(answer, Sentence(text := self._agent.transfer_failed), self._speech(text))
+            return False
+        answer.transferred_to = to
+        self._note(Note("transfer", f"The agent transfers to {to}.", {"to": to}))
+        return True
+
+    def _speech(self, text: str) -> AsyncGenerator[bytes, None]:
+        return self._text_to_speech.synthesise(text, voice=self._agent.voice, speed=self._agent.speed)
+
+    async def _fill_in(self, sentence: Sentence, audio: AsyncGenerator[bytes, None]) -> None:
+        async with contextlib.aclosing(audio):
+            async for piece in audio:
                 sentence.add(piece, self._clock.now())
         sentence.complete = True
 

@@ -13,6 +13,7 @@ import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from trunkline.audio import SILENCE, bytes_of
@@ -25,14 +26,16 @@ from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
 from trunkline.conversation.transcript import TurnLog
 from trunkline.errors import BrainError, ProtocolError, SpeechUnavailable
-from trunkline.events import GreetingStarted, SentenceStarted, SpeechHeard
-from trunkline.models import CallId, HangUpBy
+from trunkline.events import CallNoted, GreetingStarted, SentenceStarted, SpeechHeard
+from trunkline.models import CallEvent, CallId, HangUpBy
 from trunkline.models import Speaker as Side
 from trunkline.ports import (
     BrainAction,
     BrainSession,
+    CallControl,
     CallLeg,
     Load,
+    Note,
     PersonTurn,
     Recorder,
     SpeechToText,
@@ -69,6 +72,8 @@ class Ending:
 
     by: HangUpBy
     reason: str
+    transferred_to: str | None = None
+    """The person is being put through to this number."""
 
 
 class Conversation:
@@ -82,6 +87,7 @@ class Conversation:
         senses: Senses,
         *,
         publish: Watcher,
+        control: CallControl | None = None,
         load: Load | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -93,7 +99,9 @@ class Conversation:
         self._clock = MediaClock(clock)
         self._log = TurnLog(call_id, publish)
         self._speaker = Speaker(self._on_sentence)
-        self._answering = Answering(agent, senses.text_to_speech, self._speaker, self._clock)
+        self._answering = Answering(
+            agent, senses.text_to_speech, self._speaker, self._clock, control=control, note=self._note
+        )
         self._listening = Listening(
             agent,
             senses.voice_detector.open(),
@@ -101,7 +109,7 @@ class Conversation:
             senses.turn_end,
             clock=self._clock,
             load=load or LoadGauge(),
-            speaking=lambda speaking: publish(SpeechHeard(call_id, speaking)),
+            speaking=self._on_speech,
             draft=self._draft,
         )
         self._agents_turn = True
@@ -117,10 +125,14 @@ class Conversation:
     # ── before the answer ──────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self) -> None:
-        """Think of the greeting and synthesise it; call it while the phone rings."""
+        """Think of the greeting and synthesise it; call it while the phone rings. `hold()` need not wait for it."""
         self._greeting = self._answering.begin(self._mind.greet(), drafted=WHOLE_GREETING)
-        await self._answering.made(self._greeting)
-        await self._answering.prepare()
+        fillers = asyncio.create_task(self._answering.prepare())
+        try:
+            await self._answering.made_ahead(self._greeting)
+            await fillers
+        finally:
+            await _over(fillers)
 
     # ── the leg calls in ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,6 +157,15 @@ class Conversation:
         self._broken_by = why if broken else None
         if self._talk is not None:
             self._talk.cancel()
+
+    def _on_speech(self, speaking: bool) -> None:
+        self._publish(SpeechHeard(self._call_id, speaking))
+        if speaking:
+            self._mind.turn_ahead()
+
+    def _note(self, note: Note) -> None:
+        event = CallEvent(self._call_id, datetime.now(UTC), note.kind, note.text, dict(note.data))
+        self._publish(CallNoted(self._call_id, event))
 
     def _on_sentence(self, sentence: Sentence) -> None:
         at, gap = sentence.started_at or 0.0, None
@@ -198,6 +219,9 @@ class Conversation:
             if talk.done():
                 return talk.result()
         except (BrainError, SpeechUnavailable) as error:
+            if isinstance(error, BrainError):
+                fault = str(error.details.get("kind", "failed"))
+                self._note(Note("brain-fault", str(error), {"fault": fault, "remedy": error.remedy or ""}))
             with contextlib.suppress(SpeechUnavailable):
                 await self._say(self._agent.sorry)
             what = "brain" if isinstance(error, BrainError) else "speech engine"
@@ -211,8 +235,8 @@ class Conversation:
         if self._greeting is None:
             await self.prepare()
         greeting = self._greeting
-        if greeting is not None and await self._speak(greeting) and greeting.hang_up:
-            return Ending(HangUpBy.AGENT, "The agent said all it had to say.")
+        if greeting is not None and (ending := await self._speak(greeting, bridged=True)) is not None:
+            return ending
         asked = 0
         while True:
             match await self._listen():
@@ -224,12 +248,12 @@ class Conversation:
                     await self._say(self._agent.ask_again)
                 case Keyed() as keyed:
                     asked = 0
-                    if await self._answer_keys(keyed):
-                        return Ending(HangUpBy.AGENT, "The conversation came to its end.")
+                    if (ending := await self._answer_keys(keyed)) is not None:
+                        return ending
                 case Guess() as guess:
                     asked = 0
-                    if await self._answer(guess):
-                        return Ending(HangUpBy.AGENT, "The conversation came to its end.")
+                    if (ending := await self._answer(guess)) is not None:
+                        return ending
 
     async def _listen(self) -> Guess | Keyed | Silent:
         self._agents_turn = False
@@ -258,8 +282,8 @@ class Conversation:
             async for action in actions:
                 yield action
 
-    async def _answer(self, guess: Guess) -> bool:
-        """Answer a turn in words; true when the agent wants to hang up."""
+    async def _answer(self, guess: Guess) -> Ending | None:
+        """Answer a turn in words; how it ends the conversation, if it does."""
         if guess.answer is None:
             guess.answer = self._answering.begin(self._reply(guess, self._mind))
         answer, before = guess.answer, self._mind
@@ -273,7 +297,7 @@ class Conversation:
             # The person went on before they heard anything: it was one turn, and the brain shall see it as one.
             self._mind = before
             self._carried = f"{self._carried} {guess.words.result().text}".strip()
-        return heard_out and answer.hang_up
+        return _ending(answer) if heard_out else None
 
     async def _deliver(self, guess: Guess, answer: Answer) -> None:
         words = await guess.words
@@ -290,26 +314,35 @@ class Conversation:
         self._carried = ""
         await self._speaker.until_left(0)
 
-    async def _answer_keys(self, keyed: Keyed) -> bool:
+    async def _answer_keys(self, keyed: Keyed) -> Ending | None:
         self._person_turns += 1
         self._log.keyed(keyed)
         heard, self._cut_words = self._cut_words, None
         answer = self._answering.begin(self._mind.reply(PersonTurn(self._person_turns, "", b"", keyed.keys, heard)))
-        return await self._speak(answer) and answer.hang_up
+        return await self._speak(answer, bridged=True)
 
     async def _say(self, text: str) -> None:
         """Speak a sentence of our own, not the brain's."""
         await self._speak(self._answering.say(text))
 
-    async def _speak(self, answer: Answer) -> bool:
-        """Speak it at once; true when it was heard to its end."""
+    async def _speak(self, answer: Answer, *, bridged: bool = False) -> Ending | None:
+        """Speak it at once; how it ends the conversation, if it was heard to its end and does.
+
+        `bridged`: it comes of the brain, and may take its time.
+        """
 
         async def deliver() -> None:
             self._answering.release(answer)
             await self._answering.made(answer)
             await self._speaker.until_left(0)
 
-        return await self._hold_floor(answer, deliver())
+        bridge = asyncio.create_task(self._answering.bridge(answer, self._clock.now())) if bridged else None
+        try:
+            heard_out = await self._hold_floor(answer, deliver(), bridge=bridge)
+        finally:
+            if bridge is not None:
+                await _over(bridge)
+        return _ending(answer) if heard_out else None
 
     async def _hold_floor(
         self,
@@ -349,6 +382,13 @@ class Conversation:
             await _over(delivering, interruption)
             await self._answering.drop(answer)
             self._log.agent(answer, guess)
+
+
+def _ending(answer: Answer) -> Ending | None:
+    if answer.transferred_to is not None:
+        to = answer.transferred_to
+        return Ending(HangUpBy.AGENT, f"The agent transferred the call to {to}.", to)
+    return Ending(HangUpBy.AGENT, "The conversation came to its end.") if answer.hang_up else None
 
 
 async def _over(*tasks: asyncio.Task[Any]) -> None:

@@ -167,6 +167,12 @@ class Answer:
     """When the first sentence was known."""
     hang_up: bool = False
     """The brain wants to hang up behind it."""
+    transferred_to: str | None = None
+    """The person is put through to this number when the leg is closed."""
+    acting: bool = False
+    """Something is done that makes no sound: keys are pressed."""
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when no more of it can be made before it is heard."""
     cut_off: bool = False
 
     @property

@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import math
+import re
 import uuid
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -22,7 +23,14 @@ from trunkline.events import FarEndGone, PbxEvent, PbxLost, PbxReady
 from trunkline.models import CallId
 from trunkline.settings import E164, TrunkSettings
 from trunkline.telephony.ari_events import WANTED, DialledCall, call_of
-from trunkline.telephony.asterisk_config import ARI_APP, CALL_CONTEXT, CALL_EXTENSION, GONE_CONTEXT, dial_string
+from trunkline.telephony.asterisk_config import (
+    ARI_APP,
+    CALL_CONTEXT,
+    CALL_EXTENSION,
+    GONE_CONTEXT,
+    NEXT_VARIABLE,
+    dial_string,
+)
 from trunkline.telephony.pbx_home import AriAddress
 
 log = logging.getLogger(__name__)
@@ -59,6 +67,7 @@ class AriPbx:
             limits=httpx.Limits(keepalive_expiry=None),
             trust_env=False,
         )
+        self._digest = httpx.DigestAuth(ari.user, ari.password)
 
     def on_event(self, listener: Callable[[PbxEvent], None]) -> None:
         self._listeners.append(listener)
@@ -157,6 +166,42 @@ class AriPbx:
         """Ends the channel, whatever its state; see `Pbx.hang_up`."""
         if call_id in self._calls:
             await self._end(call_id)
+
+    async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
+        """Sends one digit; see `Pbx.press_key`. The channel is in the dialplan, where ARI doesn't reach."""
+        if not re.fullmatch(r"[0-9A-D*#]", key):
+            raise PbxUnavailable(f"{key[:10]!r} is no key.")
+        milliseconds = str(round(seconds * 1000))
+        await self._manage("PlayDTMF", channel=self._channel(call_id), digit=key, duration=milliseconds)
+
+    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
+        """See `Pbx.connect_next`. Also raises `InvalidNumber`."""
+        if not E164.fullmatch(number):
+            raise InvalidNumber(f"{number[:40]!r} is not an E.164 number.", remedy="Write it as +14155550100.")
+        channel = self._channel(call_id)
+        seconds = str(math.ceil(ring_timeout))
+        await self._manage("Setvar", channel=channel, variable=f"{NEXT_VARIABLE}_SECONDS", value=seconds)
+        # Last, as it is what the dialplan looks at.
+        await self._manage("Setvar", channel=channel, variable=NEXT_VARIABLE, value=dial_string(self._trunk, number))
+
+    def _channel(self, call_id: CallId) -> str:
+        if call_id not in self._calls:
+            raise PbxUnavailable("The call is over.")
+        return str(uuid.UUID(call_id))
+
+    async def _manage(self, action: str, **arguments: str) -> None:
+        """An action of the manager interface (AMI). Raises `PbxUnavailable`."""
+        try:
+            response = await self._http.get(
+                f"{self._ari.url.removesuffix('/ari')}/arawman",
+                params={"action": action, **arguments},
+                auth=self._digest,
+            )
+        except httpx.HTTPError as error:
+            raise PbxUnavailable(f"No answer of Asterisk to {action} ({type(error).__name__}).") from error
+        if "Response: Success" not in response.text:
+            said = re.search(r"^Message: (.+?)\r?$", response.text, re.MULTILINE)
+            raise PbxUnavailable(f"Asterisk refused {action}: {said[1] if said else f'HTTP {response.status_code}'}.")
 
     async def _end(self, call_id: str) -> None:
         if (dialling := self._dialling.get(call_id)) is not None:

@@ -31,6 +31,7 @@ class DialledCall:
         self._call_id = call_id
         self._told: set[type] = set()
         self._answer = ""
+        self._transfer: str | None = None
 
     def event_of(self, message: Mapping[str, Any]) -> LegEvent | None:
         """What the message means for this call, if it is news."""
@@ -48,10 +49,11 @@ class DialledCall:
                 return FarEndAnswered(self._call_id)
             case {"type": "Dial", "dialstatus": "PROGRESS"}:
                 return FarEndProgress(self._call_id)
-            case {"type": "ChannelUserevent", "eventname": eventname, "userevent": {"tech": str(answer)}} if (
+            case {"type": "ChannelUserevent", "eventname": eventname, "userevent": {"tech": str(answer), **told}} if (
                 eventname == GONE_EVENT
             ):
                 self._answer = unquote(answer)
+                self._transfer = str(told.get("transfer") or "") or None
             case {"type": "ChannelDestroyed"}:
                 return self._gone(message)
         return None
@@ -68,4 +70,4 @@ class DialledCall:
         # worth telling, and 480 when it gave up ringing, which the carrier never said.
         if answer is None and isinstance(code, int) and code >= 300 and q850 != _NO_ANSWER:
             return FarEndGone(self._call_id, q850, code)
-        return FarEndGone(self._call_id, q850)
+        return FarEndGone(self._call_id, q850, transfer=self._transfer)

@@ -23,6 +23,10 @@ ARI_APP: Final = "trunkline"
 TRUNK_ENDPOINT: Final = "trunk"
 CALL_CONTEXT: Final = "trunkline-call"
 CALL_EXTENSION: Final = "media"
+NEXT_VARIABLE: Final = "TRUNKLINE_NEXT"
+"""Channel variable with the endpoint a call is put through to when our media closes; `…_SECONDS`: how long it rings."""
+MANAGER_PORT: Final = 5038
+"""Of Asterisk's manager interface, on the instance's own loopback address. We use it by HTTP only."""
 GONE_CONTEXT: Final = "trunkline-gone"
 GONE_EVENT: Final = "TrunklineFarEndGone"
 
@@ -92,7 +96,7 @@ def render(instance: AsteriskInstance) -> dict[str, str]:
         # Call records and event logs are Trunkline's own; these would cost time on every call.
         "cdr.conf": _sections(("general", [("enable", "no")])),
         "cel.conf": _sections(("general", [("enable", "no")])),
-        "manager.conf": _sections(("general", [("enabled", "no")])),
+        "manager.conf": _manager(instance),
         "indications.conf": _sections(
             ("general", [("country", "us")]),
             ("us", [("ringcadence", "2000,4000"), ("description", "United States"), ("ring", "440+480/2000,0/4000")]),
@@ -206,6 +210,23 @@ def _ari(instance: AsteriskInstance) -> str:
     )
 
 
+def _manager(instance: AsteriskInstance) -> str:
+    """For what ARI can't do to a channel in the dialplan: keys, and where it goes on. Asked over ARI's HTTP server."""
+    return _sections(
+        (
+            "general",
+            [
+                ("enabled", "yes"),
+                ("webenabled", "yes"),
+                ("bindaddr", instance.http_address),
+                ("port", MANAGER_PORT),
+                ("displayconnects", "no"),
+            ],
+        ),
+        (ARI_USER, [("secret", instance.ari_password), ("write", "call"), ("read", "call")]),
+    )
+
+
 def _extensions(instance: AsteriskInstance) -> str:
     host, port = host_and_port(instance.audiosocket, 0)
     return (
@@ -214,11 +235,14 @@ def _extensions(instance: AsteriskInstance) -> str:
         "; An answered call: its channel's id is the call's id, by which our AudioSocket server knows it.\n"
         f"[{CALL_CONTEXT}]\n"
         f"exten = {CALL_EXTENSION},1,AudioSocket(${{UNIQUEID}},{host}:{port})\n"
-        " same = n,Hangup(16)\n\n"
+        f' same = n,GotoIf($["${{{NEXT_VARIABLE}}}" = ""]?over)\n'
+        f" same = n,Dial(${{{NEXT_VARIABLE}}},${{{NEXT_VARIABLE}_SECONDS}},rg)\n"
+        " same = n(over),Hangup(16)\n\n"
         "; Runs at the end of every call: ARI itself never tells the reason phrase of the carrier's answer.\n"
         "; It is the carrier's text, so it is encoded: a comma would otherwise become another argument.\n"
         f"[{GONE_CONTEXT}]\n"
-        f"exten = s,1,UserEvent({GONE_EVENT},tech: ${{URIENCODE(${{HANGUPCAUSE(${{CHANNEL(name)}},tech)}})}})\n"
+        f"exten = s,1,UserEvent({GONE_EVENT},tech: ${{URIENCODE(${{HANGUPCAUSE(${{CHANNEL(name)}},tech)}})}},"
+        "transfer: ${DIALSTATUS})\n"
         " same = n,Return()\n"
     )
 

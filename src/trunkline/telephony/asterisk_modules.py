@@ -52,6 +52,8 @@ MODULES: Final = (
     "app_audiosocket",
     # dialplan
     "pbx_config",
+    "app_dial",
+    "app_senddtmf",
     "app_stack",
     "app_userevent",
     "func_callerid",

@@ -21,7 +21,7 @@ from typing import Final
 
 from trunkline.errors import PbxUnavailable
 from trunkline.settings import AsteriskSettings, Settings, TrunkSettings
-from trunkline.telephony.asterisk_config import AsteriskInstance, host_and_port, render
+from trunkline.telephony.asterisk_config import MANAGER_PORT, AsteriskInstance, host_and_port, render
 from trunkline.telephony.asterisk_modules import MODULES
 from trunkline.telephony.asterisk_program import AsteriskProgram
 
@@ -133,7 +133,7 @@ class PbxHome:
             except OSError:
                 claim.close()
                 continue
-            if _free(address, SIP_PORT) and _free(address, HTTP_PORT):
+            if _free(address, SIP_PORT) and _free(address, HTTP_PORT) and _free(address, MANAGER_PORT):
                 self._claims.append(claim)
                 return address
             claim.close()

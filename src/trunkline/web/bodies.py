@@ -20,10 +20,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from trunkline.models import CallRequest
-from trunkline.settings import DEFAULT_AGENT
 from trunkline.media.addresses import off_limits
-from trunkline.web.phone_numbers import to_e164
+from trunkline.models import CallRequest
+from trunkline.phone_numbers import to_e164
+from trunkline.settings import DEFAULT_AGENT
 
 
 def _printable(text: str) -> str:

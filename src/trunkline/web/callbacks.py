@@ -16,9 +16,9 @@ import httpx
 import trunkline
 from trunkline.errors import StoreError
 from trunkline.events import CallStateChanged, CallUpdate
+from trunkline.media.addresses import off_limits
 from trunkline.models import CallEvent, CallId, CallRecord, CallState
 from trunkline.ports import CallStore
-from trunkline.media.addresses import off_limits
 from trunkline.web.answers import detail
 
 log = logging.getLogger(__name__)

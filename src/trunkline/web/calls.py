@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse
 
 from trunkline.errors import CallEnded, NoRecording, UnknownCall
 from trunkline.models import CallId, CallRecord, CallState
+from trunkline.phone_numbers import to_e164
 from trunkline.web.answers import (
     Accepted,
     CallDetail,
@@ -23,7 +24,6 @@ from trunkline.web.answers import (
 )
 from trunkline.web.errors import errors
 from trunkline.web.event_stream import EXAMPLE, LAST, EventStream, live, replayed
-from trunkline.web.phone_numbers import to_e164
 from trunkline.web.services import House, Services
 
 _CALL_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
