@@ -15,7 +15,7 @@ from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE, to_samples
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.events import CallUpdate, TurnFinished
 from trunkline.models import CallId, Turn
-from trunkline.ports import BrainAction, LegListener, LoadLevel, PersonTurn, Say
+from trunkline.ports import BrainAction, CallControl, LegListener, LoadLevel, PersonTurn, Say
 from trunkline.settings import AgentSettings, ListeningSettings
 
 CALL = CallId("00000000-0000-4000-8000-000000000001")
@@ -99,6 +99,7 @@ class Booth:
         listening: ListeningSettings | None = None,
         agent: AgentSettings | None = None,
         sound: float | None = None,
+        control: CallControl | None = None,
     ) -> None:
         self.call_id = CALL
         self.mind = mind
@@ -121,6 +122,7 @@ class Booth:
             mind,
             Senses(FakeVoiceDetector(), self.ears, self.voice, self.turn_end),
             publish=self.updates.append,
+            control=control,
             load=self.load,
             clock=lambda: self.now,
         )
@@ -186,6 +188,11 @@ class Booth:
     def agent_speaks(self) -> bool:
         """The last 40 ms at the person's ear hold sound."""
         return any(level_of(frame) > 0.01 for frame in self.out[-2:])
+
+    @property
+    def seconds_heard(self) -> float:
+        """Sound that has reached the person's ear."""
+        return sum(level_of(frame) > 0.01 for frame in self.out) * FRAME_SECONDS
 
     @property
     def turns(self) -> list[Turn]:

@@ -80,6 +80,11 @@ class EndOfTurn:
             case _:
                 return self.doubtful_seconds if contradicted or trails_off else self.undecided_seconds
 
+    def by_sound(self, finished: float | None) -> float:
+        """The same where words will never be known."""
+        contradicted = finished is not None and finished < self.finished_above
+        return self.doubtful_seconds if contradicted else self.undecided_seconds
+
     def decide(
         self, silence: float, finished: float | None, said: Transcript | None, asked: Asked = Asked.UNKNOWN
     ) -> End | WaitUntil:

@@ -25,6 +25,8 @@ LEAST_SPEECH = 0.1
 """Seconds of speech below which nobody needs to transcribe: a click."""
 NOTHING_SAID = 0.5
 """An utterance shorter than this without a word in it is a cough or a noise: the agent goes on listening."""
+SHORTEST_WORD = 0.2
+"""An utterance of an agent that doesn't transcribe counts from here on: it may be a "yes"."""
 OVERLAP = 0.7
 """Seconds: a back-channel that ended this long before the agent did was no answer to what it said."""
 
@@ -162,7 +164,7 @@ class Listening:
     def is_noise(self, utterance: Utterance, words: Transcript) -> bool:
         """Whether that was no turn at all: a cough, a sign of listening in the middle of what the agent said."""
         if not words.text:
-            return utterance.voiced_seconds < NOTHING_SAID
+            return utterance.voiced_seconds < (NOTHING_SAID if self._agent.transcribe else SHORTEST_WORD)
         long_before = self._agent_ended - utterance.speech_ended > OVERLAP
         return utterance.over_agent and long_before and is_back_channel(words.text)
 
@@ -173,13 +175,18 @@ class Listening:
             guesses = (turn for turn in (self._guess, *self._turns) if isinstance(turn, Guess))
             guess = next((guess for guess in guesses if guess.utterance is self._interrupting), None)
             if guess is not None and guess.words.done() and not guess.words.cancelled():
-                if not is_back_channel(guess.words.result().text):
+                if self._takes_the_floor(guess):
                     return True
                 self._forget(guess)
                 return False
             self._news.clear()
             await self._news.wait()
         return True
+
+    def _takes_the_floor(self, guess: Guess) -> bool:
+        if not self._agent.transcribe:
+            return guess.utterance.voiced_seconds >= NOTHING_SAID
+        return not is_back_channel(guess.words.result().text)
 
     async def _keys(self, first: str) -> Keyed:
         """Keys up to `#` or a gap; what is said meanwhile is a turn of its own, later."""
@@ -233,10 +240,13 @@ class Listening:
         if guess is self._guess:
             words = None if guess is None else _result(guess.words)
             finished = None if guess is None or guess.finished is None else _result(guess.finished)
-            self.ear.turns.patience = self._end_of_turn.patience(finished, words, self.asked)
+            if self._agent.transcribe:
+                self.ear.turns.patience = self._end_of_turn.patience(finished, words, self.asked)
+            else:
+                self.ear.turns.patience = self._end_of_turn.by_sound(finished)
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
-        if utterance.voiced_seconds < LEAST_SPEECH:
+        if utterance.voiced_seconds < LEAST_SPEECH or not self._agent.transcribe:
             return Transcript("", 0.0)
         agent = self._agent
         return await self._speech_to_text.transcribe(
