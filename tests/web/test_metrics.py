@@ -12,7 +12,7 @@ from tests.store.records import a_call, a_turn, an_event, at
 from tests.web.desk import Desk
 from trunkline.conversation.load import LoadGauge
 from trunkline.events import CallCreated, CallNoted, CallStateChanged, GreetingStarted, SpeechHeard, TurnFinished
-from trunkline.models import CallEnd, CallId, CallState, Disposition, HangUpBy, TurnTimings
+from trunkline.models import CallEnd, CallEvent, CallId, CallState, Disposition, HangUpBy, TurnTimings
 from trunkline.telephony.pacing_clock import ClockReport
 from trunkline.web import Metrics
 
@@ -133,3 +133,13 @@ async def test_metrics_over_http(desk: Desk, client: httpx.AsyncClient) -> None:
     found = samples(answer.text)
     assert found["trunkline_calls_live", frozenset()] == 1
     assert found["process_open_fds", frozenset()] > 0
+
+
+def test_failures_of_brains_are_counted_by_kind() -> None:
+    metrics = Metrics()
+    call = a_call()
+    for fault in ("timeout", "timeout", "not-active"):
+        note = CallEvent(call.id, at(3), "brain-fault", "The workflow took too long.", {"fault": fault})
+        metrics.watch(CallNoted(call.id, note))
+    assert value(metrics, "trunkline_brain_faults_total", fault="timeout") == 2
+    assert value(metrics, "trunkline_brain_faults_total", fault="not-active") == 1

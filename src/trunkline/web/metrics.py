@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 import trunkline
-from trunkline.events import CallCreated, CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
+from trunkline.events import CallCreated, CallNoted, CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
 from trunkline.models import CallId, CallState, TurnTimings
 from trunkline.ports import Load, LoadLevel
 
@@ -93,6 +93,12 @@ class Metrics:
             buckets=(0.01, 0.02, 0.05, *_GAP_BUCKETS),
             registry=registry,
         )
+        self._brain_faults = Counter(
+            "trunkline_brain_faults",
+            "Turns without a usable answer of the brain, by kind.",
+            ["fault"],
+            registry=registry,
+        )
         self._greeting = Histogram(
             "trunkline_greeting_delay_seconds",
             "From the answer to the greeting's first sound.",
@@ -119,6 +125,8 @@ class Metrics:
                     self._ended.labels(end.disposition, "" if end.sip_code is None else str(end.sip_code)).inc()
             case GreetingStarted(_, greeting_ms):
                 self._greeting.observe(greeting_ms / 1000)
+            case CallNoted(_, event) if event.kind == "brain-fault":
+                self._brain_faults.labels(str(event.data.get("fault", "failed"))).inc()
             case TurnFinished(_, turn) if turn.timings is not None:
                 self._observe(turn.timings)
             case _:
