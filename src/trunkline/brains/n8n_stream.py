@@ -96,7 +96,7 @@ class ReplyStream:
         return found
 
     def _no_json(self, rest: str) -> list[Reply]:
-        if self._found or rest[:2] in ('{"', "[{", "[]", "{}") or rest[:1] == "{":
+        if self._found or rest.startswith(('{"', "[{", "{\n", '["')):
             raise N8nFault(FaultKind.BROKEN_OFF)
         self._form = self._text
         return self._text(last=True)

@@ -70,7 +70,7 @@ class SpokenStream:
         line, end, rest = said.partition("\n")
         if end:
             self._rest = rest + held
-            return self._spoken(line)
+            return [reply for piece in _split(line) for reply in self._spoken(piece)]
         pieces = _split(said)
         if len(pieces) < 2:
             return None

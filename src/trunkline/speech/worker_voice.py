@@ -9,8 +9,8 @@ from typing import Final
 
 from trunkline.audio import bytes_of
 from trunkline.errors import SpeechUnavailable
-from trunkline.speech.spoken_text import pieces, speakable
 from trunkline.speech.worker_pool import WorkerPool
+from trunkline.spoken_text import pieces, speakable
 
 _SENTENCE_PAUSE: Final = bytes(bytes_of(0.17))
 """Between sentences; each already ends with 80 ms of near-silence."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.speech.spoken_text import pieces, speakable
+from trunkline.spoken_text import pieces, speakable
 
 
 @pytest.mark.parametrize(
