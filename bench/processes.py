@@ -31,7 +31,8 @@ class CpuMeter:
         total = 0.0
         for child in self._process.children(recursive=True):
             try:
-                if "asterisk" in child.name() or any("pbx_warden" in part for part in child.cmdline()):
+                # Asterisk's own name may be that of the loader it is started with.
+                if any(name in part for part in child.cmdline() for name in ("asterisk", "pbx_warden")):
                     continue
                 times = child.cpu_times()
             except psutil.NoSuchProcess:

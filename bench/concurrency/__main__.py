@@ -1,6 +1,6 @@
 """How many conversations one machine holds, and what each costs: the curve of `docs/capacity.md`.
 
-    python -m bench.concurrency [--steps 1,10,25,50,75,100,120] [--seconds 20] [--rounds 1] [--engines canned|model]
+    python -m bench.concurrency [--steps 1,10,25,50,75,100,120] [--seconds 20] [--engines canned|model|words]
 
 Real calls through the private Asterisk; the far end, which talks and measures, is a process on the same cores. Voice
 detection and recording are real, the engines that think are replaced by canned audio at their ports. Results go to
@@ -34,6 +34,7 @@ DISTURBED_PERCENT = 10.0
 DISTURBED_MS = 10.0
 """How late the far end may have been (p99)."""
 PREFERENCE = -15
+ENGINES = "model: the end-of-turn model is real; words: so is Whisper"
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -175,7 +176,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--attempts", type=int, default=3, help="measurements of a step while others disturb them")
     parser.add_argument("--per-second", type=float, default=10.0, help="calls placed per second")
-    parser.add_argument("--engines", choices=("canned", "model"), default="canned", help="model: end of turn is real")
+    parser.add_argument("--engines", choices=("canned", "model", "words"), default="canned", help=ENGINES)
     parser.add_argument("--preferred", action="store_true", help="before other work on the machine; needs root")
     parser.add_argument("--output", type=Path, default=Path("var/bench"))
     arguments = vars(parser.parse_args())

@@ -5,25 +5,40 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from trunkline.ports import Transcript
+from trunkline.ports import BrainAction, BrainSession, CallBriefing, PersonTurn, Say, Transcript
 
-SCRIPT: Final = """
-about: Answers everything at once, for ever.
-greeting: "Hello, this is the agent. Are you there?"
-steps:
-  talk:
-    ask: "Yes?"
-    on:
-      yes: {say: "That is all I have to say to you.", quiet: true}
-      no: part
-  part:
-    say: "Goodbye."
-    end: true
-"""
+GREETING: Final = "Hello, this is the agent. Are you there?"
+ANSWER: Final = "That is all I have to say to you."
+
+
+class CannedBrain:
+    """Gives the same answer to everything, for ever."""
+
+    async def open(self, briefing: CallBriefing) -> BrainSession:
+        return _Mind()
+
+    async def close(self) -> None: ...
+
+
+class _Mind:
+    async def greet(self) -> AsyncGenerator[BrainAction, None]:
+        yield Say(GREETING)
+
+    async def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
+        yield Say(ANSWER)
+
+    def turn_ahead(self) -> None: ...
+
+    def fork(self) -> BrainSession | None:
+        return self
+
+    async def close(self) -> None: ...
 
 
 class CannedSpeechToText:
     """Understands the same words whatever is said."""
+
+    waiting = 0
 
     async def warm_up(self) -> None: ...
 
@@ -49,6 +64,8 @@ class CannedTextToSpeech:
 
 class CannedTurnEnd:
     """Hears the end of a turn in every pause."""
+
+    waiting = 0
 
     async def warm_up(self) -> None: ...
 

@@ -1,9 +1,9 @@
 """The measured service, a process of its own: the whole house but its HTTP port, with canned engines at the ports.
 
-    python -m bench.concurrency.service FOLDER TRUNK canned|model
+    python -m bench.concurrency.service FOLDER TRUNK canned|model|words
 
 TRUNK: what the far end said, as JSON; `model`: with the real end-of-turn model, which is what a busy machine leaves out
-first.
+first; `words`: with Whisper as well.
 
 The first line of output is Asterisk's process id. Orders: `"place" calls per_second`, `"hang_up"`, `"open"` (an
 account, from now on), `"report"`. Ends with its input.
@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 import uvloop
 
-from bench.concurrency.canned import SCRIPT, CannedSpeechToText, CannedTextToSpeech, CannedTurnEnd
+from bench.concurrency.canned import CannedBrain, CannedSpeechToText, CannedTextToSpeech, CannedTurnEnd
 from bench.concurrency.orders import obey, tell
 from bench.concurrency.voices import fluent_speech
 from trunkline.app import House, open_house
 from trunkline.conversation.conversation import Senses
 from trunkline.events import CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
 from trunkline.models import CallRequest, CallState
-from trunkline.ports import LoadLevel, TurnEndDetector
+from trunkline.ports import LoadLevel
 from trunkline.settings import DEFAULT_AGENT, AgentSettings, ServiceSettings, Settings, TrunkSettings
-from trunkline.speech import make_turn_end_detector, make_voice_detector
+from trunkline.speech import make_speech_to_text, make_turn_end_detector, make_voice_detector
 from trunkline.speech.silero import SileroDetector
 from trunkline.telephony.asterisk_fetch import provide_sounds
 from trunkline.telephony.pacing_clock import Lateness
@@ -140,46 +140,44 @@ class Operator:
 
 
 def _settings(folder: Path, trunk: dict[str, Any]) -> Settings:
-    script = folder / "canned.yaml"
-    script.write_text(SCRIPT, encoding="utf-8")
     return Settings(
         service=ServiceSettings(data_dir=folder, max_calls=MOST_CALLS),
         trunk=TrunkSettings(**trunk),
-        agents={DEFAULT_AGENT: AgentSettings(script=str(script), max_call_seconds=CALL_SECONDS)},
+        agents={DEFAULT_AGENT: AgentSettings(max_call_seconds=CALL_SECONDS)},
     )
 
 
 @asynccontextmanager
-async def _turn_end(settings: Settings, *, model: bool) -> AsyncIterator[tuple[TurnEndDetector, Callable[[], int]]]:
-    """The engine, and how many requests wait for it."""
-    if not model:
-        yield CannedTurnEnd(), lambda: 0
-        return
-    detector = make_turn_end_detector(settings.speech)
+async def _senses(settings: Settings, engines: str) -> AsyncIterator[Senses]:
+    (answer, *_) = fluent_speech(await provide_sounds(settings.asterisk), *ANSWER_SECONDS)
+    ears = make_speech_to_text(settings.speech) if engines == "words" else CannedSpeechToText()
+    turn_end = CannedTurnEnd() if engines == "canned" else make_turn_end_detector(settings.speech)
     try:
-        await detector.warm_up()
-        yield detector, lambda: detector.waiting
+        await asyncio.gather(ears.warm_up(), turn_end.warm_up())
+        voice = CannedTextToSpeech(answer.pcm)
+        yield Senses(make_voice_detector(), ears, voice, turn_end, waiting=lambda: ears.waiting + turn_end.waiting)
     finally:
-        await detector.close()
+        await asyncio.gather(ears.close(), turn_end.close())
 
 
 @asynccontextmanager
-async def _operator(settings: Settings, *, model: bool) -> AsyncIterator[Operator]:
-    (answer, *_) = fluent_speech(await provide_sounds(settings.asterisk), *ANSWER_SECONDS)
-    detector = make_voice_detector()
-    async with _turn_end(settings, model=model) as (turn_end, waiting):
-        canned = CannedSpeechToText(), CannedTextToSpeech(answer.pcm)
-        async with open_house(settings, senses=Senses(detector, *canned, turn_end, waiting=waiting)) as house:
-            house.clock.before_legs(detector.run_pending)
-            yield Operator(house, detector)
+async def _operator(settings: Settings, engines: str) -> AsyncIterator[Operator]:
+    async with (
+        _senses(settings, engines) as senses,
+        open_house(settings, senses=senses, brains=lambda _: CannedBrain()) as house,
+    ):
+        detector = senses.voice_detector
+        assert isinstance(detector, SileroDetector)
+        house.clock.before_legs(detector.run_pending)
+        yield Operator(house, detector)
 
 
-async def main(folder: Path, trunk: dict[str, Any], *, model: bool) -> None:
-    async with _operator(_settings(folder, trunk), model=model) as operator:
+async def main(folder: Path, trunk: dict[str, Any], engines: str) -> None:
+    async with _operator(_settings(folder, trunk), engines) as operator:
         tell(operator.asterisk)
         orders = {"open": operator.open_account, "report": operator.report}
         await obey({**orders, "place": operator.place, "hang_up": operator.hang_up})
 
 
 if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]), json.loads(sys.argv[2]), model=sys.argv[3] == "model"))
+    uvloop.run(main(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]))

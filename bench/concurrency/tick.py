@@ -21,10 +21,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.concurrency.canned import SCRIPT, CannedSpeechToText, CannedTextToSpeech, CannedTurnEnd
+from bench.concurrency.canned import CannedBrain, CannedSpeechToText, CannedTextToSpeech, CannedTurnEnd
 from bench.concurrency.voices import background, fluent_speech
 from trunkline.audio import FRAME_BYTES, FRAME_SECONDS
-from trunkline.brains import make_brain
 from trunkline.conversation.conversation import Conversation, Senses
 from trunkline.conversation.ear import Ear
 from trunkline.conversation.echo import EchoGuard
@@ -169,7 +168,7 @@ class Room:
     async def enter(self, agent: AgentSettings) -> None:
         """One more call, answered."""
         call_id = CallId(str(uuid.uuid4()))
-        mind = await make_brain(agent).open(CallBriefing(call_id, Direction.OUTBOUND, "agent", "+14155550123"))
+        mind = await CannedBrain().open(CallBriefing(call_id, Direction.OUTBOUND, "agent", "+14155550123"))
         conversation = Conversation(call_id, agent, mind, self._senses, publish=lambda _: None, clock=lambda: self.now)
         await conversation.prepare()
         leg = AudioSocketLeg(self._server, self._clock)
@@ -222,9 +221,7 @@ async def run(calls: int, laps: int, folder: Path) -> tuple[dict[str, float], di
     """
     sounds = await provide_sounds(AsteriskSettings())
     said, answer = (clip.pcm for clip in islice(fluent_speech(sounds, 1.8, 2.0), 2))
-    file = folder / "canned.yaml"
-    file.write_text(SCRIPT, encoding="utf-8")
-    agent = AgentSettings(script=str(file), max_call_seconds=14_400)
+    agent = AgentSettings(max_call_seconds=14_400)
     shelf = await WavShelf.at(folder / "recordings")
     room, script = Room(shelf, answer), Script(said, calls)
     for _ in range(calls):
