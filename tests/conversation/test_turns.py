@@ -77,7 +77,7 @@ def test_a_short_sound_in_the_agents_turn_does_not_interrupt() -> None:
 
 def test_what_is_hardly_speech_does_not_interrupt() -> None:
     taker = TurnTaker(ListeningSettings())
-    verdicts = [taker.hear(0.8, STEP, agents_turn=True) for _ in range(100)]
+    verdicts = [taker.hear(0.6, STEP, agents_turn=True) for _ in range(100)]
     assert Verdict.SPEECH_STARTED in verdicts
     assert Verdict.INTERRUPTED not in verdicts
 
@@ -93,6 +93,29 @@ def test_somebody_far_off_does_not_interrupt() -> None:
     far = [taker.hear(0.95, STEP, agents_turn=True, near=False) for _ in range(100)]
     assert Verdict.INTERRUPTED not in far
     assert taker.hear(0.95, STEP, agents_turn=True, near=True) is Verdict.INTERRUPTED
+
+
+def test_what_is_far_off_does_not_insist() -> None:
+    taker = TurnTaker(ListeningSettings())
+    verdicts = [taker.hear(0.95, STEP, agents_turn=True, near=number < 5) for number in range(200)]
+    assert Verdict.INTERRUPTED in verdicts
+    assert Verdict.INSISTED not in verdicts
+
+
+def test_noises_are_not_taken_for_company() -> None:
+    taker = TurnTaker(MANNERS)
+    verdicts = []
+    for _ in range(3):
+        verdicts += play("q0.8 s0.3 q0.7", taker)
+        taker.unanswered()
+    assert Verdict.SILENT_TOO_LONG in verdicts
+
+
+def test_who_asked_for_a_moment_has_longer() -> None:
+    taker = TurnTaker(MANNERS, told_to_wait=True)
+    assert play("q29", taker) == []
+    assert play("q2", taker) == [Verdict.SILENT_TOO_LONG]
+    assert play("q3.1", taker) == [Verdict.SILENT_TOO_LONG], "asked once, they are waited for as ever"
 
 
 def test_nobody_is_silent_while_the_agent_speaks() -> None:

@@ -1,4 +1,5 @@
-"""Sounds of listening ("mm-hm", "okay"): said over the agent they mean "go on", not "stop"."""
+"""Sounds of listening ("mm-hm", "okay"): said over the agent they mean "go on", not "stop". And "one moment": the
+agent is to wait."""
 
 from __future__ import annotations
 
@@ -28,3 +29,14 @@ def is_back_channel(text: str) -> bool:
         else:
             said.extend(part.split())
     return len(said) <= LONGEST and all(_ONE.fullmatch(word) for word in said)
+
+
+_MOMENT = re.compile(
+    r"\b(?:(?:one|just a|a|give me a|wait a) (?:moment|second|sec|minute)|(?:hold|hang) (?:on|the line)|please hold|"
+    r"bear with me|(?:let me|i'll) (?:just )?(?:check|see|look|get|ask|think)|wait)\b"
+)
+
+
+def asks_to_wait(text: str) -> bool:
+    """Whether the person will be back: "hold on a second", "let me check my calendar"."""
+    return _MOMENT.search(text.lower().replace("’", "'")) is not None

@@ -251,8 +251,10 @@ class Conversation:
                     if (ending := await self._answer_keys(keyed)) is not None:
                         return ending
                 case Guess() as guess:
-                    asked = 0
-                    if (ending := await self._answer(guess)) is not None:
+                    turns = self._person_turns
+                    ending = await self._answer(guess)
+                    asked = 0 if self._person_turns > turns else asked
+                    if ending is not None:
                         return ending
 
     async def _listen(self) -> Guess | Keyed | Silent:
@@ -302,7 +304,9 @@ class Conversation:
     async def _deliver(self, guess: Guess, answer: Answer) -> None:
         words = await guess.words
         if self._listening.is_noise(guess.utterance, words):
+            self._listening.heard_noise(guess.utterance)
             return
+        self._listening.heard_turn(words)
         self._gap_from = guess.utterance.speech_ended
         self._person_turns += 1
         self._cut_words = None

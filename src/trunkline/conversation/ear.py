@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from trunkline.audio import FRAME_SECONDS, SAMPLE_BYTES, SAMPLE_RATE, audible_end
 from trunkline.conversation.echo import EchoGuard
-from trunkline.conversation.nearness import Nearness
-from trunkline.conversation.turns import CERTAIN, TurnTaker, Verdict
+from trunkline.conversation.nearness import VOICES, Nearness
+from trunkline.conversation.turns import CERTAIN, Hearing, TurnTaker, Verdict
 from trunkline.ports import VoiceStream
 from trunkline.settings import ListeningSettings
 
@@ -34,6 +34,14 @@ class Utterance:
     """The end of the newest frame."""
     over_at: float = 0.0
     """When the turn was declared over."""
+    certain_seconds: float = 0.0
+    """Of that, speech beyond doubt."""
+    loudest: float = 0.0
+    """Root mean square of its loudest 20 ms."""
+    began_in_crowd: bool = False
+    """Voices that never ceased were heard before it."""
+    in_crowd: bool = False
+    """Other voices were heard all the while: what it says may be theirs."""
     cut: bool = False
     over_agent: bool = False
     """It began in the agent's turn."""
@@ -70,11 +78,14 @@ class Ear:
         self._heard_until = now + FRAME_SECONDS
         self._voice.push(frame)
         self._echo.received(frame)
-        self._nearness.heard(audioop.rms(frame, SAMPLE_BYTES))
 
     def sent(self, frame: bytes, *, silent: bool) -> None:
         """20 ms went out: what may come back as our own echo."""
         self._echo.sent(frame, silent=silent)
+
+    def mistook(self, utterance: Utterance) -> None:
+        """It was nobody who wanted to be heard."""
+        self._nearness.mistaken(utterance.loudest)
 
     def forget(self) -> None:
         """What is being heard means nothing."""
@@ -93,9 +104,14 @@ class Ear:
         probability = self._voice.probability if frames else 0.0
         if probability >= self.turns.manners.voice_threshold and self._hears_itself():
             probability = 0.0
+        for frame in frames:
+            voice = probability >= VOICES
+            self._nearness.heard(audioop.rms(frame, SAMPLE_BYTES), voice=voice, of_person=self._alone(agents_turn))
         if probability >= CERTAIN and not agents_turn:
             self._nearness.spoke()
-        self._keep(frames, now, probability)
+        if self._is_others(agents_turn):
+            probability = 0.0
+        self._keep(frames, probability)
         seconds = FRAME_SECONDS * max(len(frames), 1)
         verdict = self.turns.hear(probability, seconds, agents_turn=agents_turn, near=self._nearness.near)
         if verdict is not None:
@@ -111,7 +127,19 @@ class Ear:
             self._only_echo = self._echo.hears_itself()
         return self._only_echo
 
-    def _keep(self, frames: list[bytes], now: float, probability: float) -> None:
+    def _alone(self, agents_turn: bool) -> bool:
+        """The person speaks in their own turn, and began where there was no crowd."""
+        return not agents_turn and self._utterance is not None and not self._utterance.began_in_crowd
+
+    def _is_others(self, agents_turn: bool) -> bool:
+        """Whatever is heard now, it comes from the room. In their own turn a person may speak as softly as they like,
+        once they have begun."""
+        if self.turns.state is not Hearing.QUIET and not agents_turn:
+            return not self._alone(agents_turn) and not self._nearness.above_crowd(going_on=True)
+        far = not agents_turn and self._nearness.far
+        return far or not self._nearness.above_crowd(going_on=False)
+
+    def _keep(self, frames: list[bytes], probability: float) -> None:
         utterance = self._utterance
         if utterance is None:
             self._run_up += frames
@@ -121,7 +149,10 @@ class Ear:
         if frames:
             utterance.heard_until = self._heard_until
             if probability >= self.turns.manners.voice_threshold:
-                utterance.voiced_seconds += FRAME_SECONDS * len(frames)
+                seconds = FRAME_SECONDS * len(frames)
+                utterance.voiced_seconds += seconds
+                utterance.certain_seconds += seconds if probability >= CERTAIN else 0.0
+                utterance.loudest = max(utterance.loudest, self._nearness.loudness)
 
     def _changed(self, verdict: Verdict, now: float, agents_turn: bool) -> None:
         if verdict is Verdict.SPEECH_STARTED:
@@ -130,11 +161,16 @@ class Ear:
                 started=now - voiced,
                 audio=bytearray(b"".join(self._run_up)),
                 voiced_seconds=voiced,
+                certain_seconds=self.turns.certain,
+                loudest=self._nearness.loudness,
+                began_in_crowd=self._nearness.crowd,
                 heard_until=self._heard_until,
                 over_agent=agents_turn,
             )
             self._run_up.clear()
         utterance = self._utterance
+        if utterance is not None:
+            utterance.in_crowd = self._nearness.in_crowd(utterance.loudest)
         if verdict in {Verdict.TURN_ENDED, Verdict.TURN_CUT} and utterance is not None:
             utterance.over_at = now
             utterance.cut = verdict is Verdict.TURN_CUT

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from trunkline.conversation.answering import drop
-from trunkline.conversation.back_channel import is_back_channel
+from trunkline.conversation.back_channel import asks_to_wait, is_back_channel
 from trunkline.conversation.completeness import Asked
 from trunkline.conversation.ear import Ear, Utterance
 from trunkline.conversation.end_of_turn import EndOfTurn
@@ -24,9 +24,14 @@ T = TypeVar("T")
 LEAST_SPEECH = 0.1
 """Seconds of speech below which nobody needs to transcribe: a click."""
 NOTHING_SAID = 0.5
-"""An utterance shorter than this without a word in it is a cough or a noise: the agent goes on listening."""
+"""An utterance with less clear speech than this, and without a word, is a cough, music or a noise: the agent goes on
+listening."""
 SHORTEST_WORD = 0.2
 """An utterance of an agent that doesn't transcribe counts from here on: it may be a "yes"."""
+UNDERSTOOD_IN_CROWD = 0.5
+"""Confidence below which words among other voices may be theirs."""
+LONGEST_HOLD = 3.0
+"""Seconds the agent holds its tongue for voices that nobody can make words of; then it goes on."""
 OVERLAP = 0.7
 """Seconds: a back-channel that ended this long before the agent did was no answer to what it said."""
 
@@ -101,7 +106,9 @@ class Listening:
         self._guess: Guess | None = None
         self._news = asyncio.Event()
         self._insisted = False
+        self._insisting: asyncio.Task[Transcript] | None = None
         self._interrupting: Utterance | None = None
+        self._judging = False
         self._agent_ended = 0.0
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────────────
@@ -118,10 +125,13 @@ class Listening:
                 self._speaking(True)
             case Verdict.SPEECH_PAUSED if utterance is not None:
                 # Most pauses are the end: the words shall be there when that is certain.
+                if self._in_doubt and self._guess is not None:
+                    return
+                self._forget_guess()
                 if self._speculates or utterance is self._interrupting:
                     self._guess = self._begin(utterance)
                 self._judge(self._guess)
-            case Verdict.SPEECH_RESUMED:
+            case Verdict.SPEECH_RESUMED if not self._in_doubt:
                 self._forget_guess()
             case Verdict.TURN_ENDED | Verdict.TURN_CUT if utterance is not None:
                 self._speaking(False)
@@ -132,6 +142,9 @@ class Listening:
             case Verdict.INTERRUPTED:
                 self._interrupting = utterance
                 self._interrupt()
+            case Verdict.INSISTED if utterance is not None and utterance.in_crowd and self._agent.transcribe:
+                self._insisting = asyncio.create_task(self._transcribe(utterance))
+                self._insisting.add_done_callback(lambda _: self._news.set())
             case Verdict.INSISTED:
                 self._insisted = True
             case _:
@@ -146,6 +159,7 @@ class Listening:
         """Whatever interrupts from now on is news."""
         self.interrupted.clear()
         self._insisted = False
+        self._drop_insisting()
 
     def agents_turn_ends(self) -> None:
         """The agent has fallen silent."""
@@ -162,31 +176,75 @@ class Listening:
         return await self._keys(turn) if isinstance(turn, str) else turn
 
     def is_noise(self, utterance: Utterance, words: Transcript) -> bool:
-        """Whether that was no turn at all: a cough, a sign of listening in the middle of what the agent said."""
-        if not words.text:
-            return utterance.voiced_seconds < (NOTHING_SAID if self._agent.transcribe else SHORTEST_WORD)
+        """Whether that was no turn at all: a cough, a sign of listening in the middle of what the agent said, what
+        others said around the person."""
+        if self._is_sound(utterance, words):
+            return True
         long_before = self._agent_ended - utterance.speech_ended > OVERLAP
-        return utterance.over_agent and long_before and is_back_channel(words.text)
+        return bool(words.text) and utterance.over_agent and long_before and is_back_channel(words.text)
+
+    def heard_turn(self, words: Transcript) -> None:
+        """The person has said something."""
+        self.ear.turns.told_to_wait = asks_to_wait(words.text)
+
+    def heard_noise(self, utterance: Utterance) -> None:
+        """What seemed to be a turn was none."""
+        self.ear.mistook(utterance)
+        self.ear.turns.unanswered()
 
     async def meant(self) -> bool:
-        """After an interruption: whether the person wants the floor. If not, what they said is forgotten."""
-        while not self._insisted:
-            # Noises of earlier in the agent's turn wait among the turns as well: they say nothing about this one.
-            guesses = (turn for turn in (self._guess, *self._turns) if isinstance(turn, Guess))
-            guess = next((guess for guess in guesses if guess.utterance is self._interrupting), None)
-            if guess is not None and guess.words.done() and not guess.words.cancelled():
-                if self._takes_the_floor(guess):
-                    return True
-                self._forget(guess)
-                return False
-            self._news.clear()
-            await self._news.wait()
+        """After an interruption: whether the person wants the floor. If not, what they said is forgotten.
+
+        The agent is silent meanwhile, so that nothing is lost by waiting for words.
+        """
+        self._judging = True
+        long_enough = asyncio.create_task(self._clock.sleep(LONGEST_HOLD))
+        long_enough.add_done_callback(lambda _: self._news.set())
+        try:
+            while not self._insisted and not self._insists_in_crowd():
+                # Noises of earlier in the agent's turn wait among the turns as well: they say nothing about this one.
+                guesses = (turn for turn in (self._guess, *self._turns) if isinstance(turn, Guess))
+                guess = next((guess for guess in guesses if guess.utterance is self._interrupting), None)
+                if guess is not None and guess.words.done() and not guess.words.cancelled():
+                    if self._takes_the_floor(guess):
+                        return True
+                    if self._is_sound(guess.utterance, guess.words.result()):
+                        self.ear.mistook(guess.utterance)
+                    self._forget(guess)
+                    return False
+                if long_enough.done() and guess is None:
+                    self._forget_interruption()
+                    return False
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            self._judging = False
+            long_enough.cancel()
         return True
+
+    @property
+    def _in_doubt(self) -> bool:
+        """The agent holds its tongue for what may be a crowd, which rises and falls: its first words shall be known."""
+        return self._judging and self._interrupting is not None and self._interrupting.in_crowd
+
+    def _insists_in_crowd(self) -> bool:
+        """Among other voices to go on is not enough: there have to be words, whatever words."""
+        words = None if self._insisting is None else _result(self._insisting)
+        return words is not None and self._interrupting is not None and not self._is_sound(self._interrupting, words)
 
     def _takes_the_floor(self, guess: Guess) -> bool:
         if not self._agent.transcribe:
             return guess.utterance.voiced_seconds >= NOTHING_SAID
-        return not is_back_channel(guess.words.result().text)
+        words = guess.words.result()
+        return not self._is_sound(guess.utterance, words) and not is_back_channel(words.text)
+
+    def _is_sound(self, utterance: Utterance, words: Transcript) -> bool:
+        """Whether it holds no words of the person: a noise, music, other voices."""
+        if not self._agent.transcribe:
+            return utterance.voiced_seconds < SHORTEST_WORD
+        if utterance.in_crowd:
+            return not words.text or words.confidence < UNDERSTOOD_IN_CROWD
+        return not words.text and utterance.certain_seconds < NOTHING_SAID
 
     async def _keys(self, first: str) -> Keyed:
         """Keys up to `#` or a gap; what is said meanwhile is a turn of its own, later."""
@@ -258,6 +316,18 @@ class Listening:
             self._guess.drop()
             self._guess = None
 
+    def _forget_interruption(self) -> None:
+        if self._interrupting is not None:
+            self.ear.mistook(self._interrupting)
+        self._forget_guess()
+        self.ear.forget()
+        self._speaking(False)
+
+    def _drop_insisting(self) -> None:
+        if self._insisting is not None:
+            drop(self._insisting)
+            self._insisting = None
+
     def _forget(self, guess: Guess) -> None:
         guess.drop()
         if guess is self._guess:
@@ -271,6 +341,7 @@ class Listening:
         """Nobody listens any more."""
         self.ear.close()
         self._forget_guess()
+        self._drop_insisting()
         for turn in self._turns:
             if isinstance(turn, Guess):
                 turn.drop()

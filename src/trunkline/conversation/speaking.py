@@ -21,8 +21,10 @@ from trunkline.conversation.words_sent import words_sent
 BYTES_PER_SECOND = SAMPLE_BYTES * SAMPLE_RATE
 BETWEEN_SENTENCES = 0.16
 """Seconds of silence between two sentences, beside what their audio holds: one breath."""
-REWIND = 0.5
-"""Seconds that may be said again when we go on after falling silent for nothing."""
+REWIND = 0.4
+"""Seconds that may be said again when we go on after falling silent for nothing: the part of a word that was cut."""
+_PAUSE = 0.1
+"""Loudness, relative to the loudest of those seconds, of the gap between two words or a stop within one (−20 dB)."""
 
 
 @dataclass(slots=True)
@@ -99,11 +101,11 @@ class Speaker:
         self._held = True
 
     def resume(self) -> None:
-        """Go on where we fell silent, a little before, where a word begins."""
+        """Go on where we fell silent, or where the syllable begins that was cut."""
         self._held = False
         if self._queue:
             sentence = self._queue[0]
-            sentence.position = _quietest(sentence.audio, sentence.position)
+            sentence.position = _breath_before(sentence.audio, sentence.position)
 
     def stop(self) -> None:
         """Fall silent with the next frame; nothing queued will be heard."""
@@ -143,13 +145,16 @@ class Speaker:
             self._on_started(sentence)
 
 
-def _quietest(audio: bytearray, position: int) -> int:
-    """A frame's start in the last `REWIND` seconds before `position` with least sound: between two words."""
+def _breath_before(audio: bytearray, position: int) -> int:
+    """The newest frame without much sound in the last `REWIND` seconds before `position`: nothing before it is said
+    again. Where all is loud, the softest."""
     first = max(position - bytes_of(REWIND), 0) // FRAME_BYTES
-    frames = range(first, position // FRAME_BYTES)
-    return (
-        min(frames, key=lambda i: loudness(audio[i * FRAME_BYTES : (i + 1) * FRAME_BYTES]), default=first) * FRAME_BYTES
-    )
+    # The frame at `position` hasn't been heard: where it is soft, nothing was cut.
+    frames = range(first, position // FRAME_BYTES + 1)
+    levels = {i: loudness(audio[i * FRAME_BYTES : (i + 1) * FRAME_BYTES]) for i in frames}
+    least = _PAUSE * max(levels.values())
+    soft = [i for i in frames if levels[i] <= least]
+    return (soft[-1] if soft else min(frames, key=lambda i: levels[i])) * FRAME_BYTES
 
 
 @dataclass(slots=True)

@@ -43,10 +43,12 @@ class Verdict(enum.Enum):
     """And it goes on: that is an interruption."""
 
 
+ASKED_TO_WAIT = 30.0
+"""Seconds of silence after which somebody is asked who wanted to be waited for."""
 RELEASE_BELOW = 0.15
 """Speech goes on until the probability falls this far below the threshold, so that it doesn't flicker."""
-CERTAIN = 0.9
-"""Probability from which it is speech, and no hum, laugh or cough: what an agent that speaks falls silent for."""
+CERTAIN = 0.7
+"""Probability from which it is speech, and hardly a hum or a cough: what an agent that speaks falls silent for."""
 
 
 @dataclass(slots=True)
@@ -63,12 +65,15 @@ class TurnTaker:
     """Seconds of uninterrupted silence up to now."""
     turn: float = 0.0
     """Seconds since the turn began, pauses included."""
-    spoken: float = 0.0
-    """Seconds of speech in this turn."""
     patience: float = 0.0
     """Silence that ends the present turn; whoever knows more about the pause may change it while it lasts."""
+    told_to_wait: bool = False
+    """The person has asked for a moment: nobody wonders soon where they are."""
     _nobody: float = 0.0
+    _nobody_before: float = 0.0
     _interrupted: bool = False
+    _insisting: float = 0.0
+    """Seconds of speech since the interruption."""
     _insisted: bool = False
 
     def hear(self, probability: float, seconds: float, *, agents_turn: bool, near: bool = True) -> Verdict | None:
@@ -81,10 +86,11 @@ class TurnTaker:
         if probability >= (threshold if self.voiced == 0.0 else max(threshold - RELEASE_BELOW, 0.05)):
             self.voiced += seconds
             self.silent = 0.0
-            self.spoken += seconds
+            self._insisting += seconds if near else 0.0
         else:
             self.silent += seconds
             self.voiced = 0.0
+        self._nobody_before += 0.0 if agents_turn else seconds
         self._nobody = 0.0 if agents_turn or self.state is not Hearing.QUIET else self._nobody + seconds
         match self.state:
             case Hearing.QUIET:
@@ -96,21 +102,28 @@ class TurnTaker:
                 self.turn += seconds
                 return self._paused()
 
+    def unanswered(self) -> None:
+        """The turn that ended was none: nobody has said anything since before it."""
+        self._nobody = max(self._nobody, self._nobody_before)
+
     def forget(self) -> None:
         """What was heard meant nothing: as if it had been silence."""
         self.state = Hearing.QUIET
-        self.turn = self.voiced = self.certain = self.spoken = 0.0
+        self.turn = self.voiced = self.certain = 0.0
         self._interrupted = self._insisted = False
 
     def _quiet(self, *, agents_turn: bool) -> Verdict | None:
         # Who is interrupted must not wait for two verdicts in a row.
         if self.voiced >= self.manners.start_seconds or (agents_turn and self.certain > 0.0):
             self.state = Hearing.SPEAKING
-            self.turn = self.spoken = self.voiced
-            self._nobody = 0.0
+            self.turn = self.voiced
+            if not agents_turn:
+                self._nobody_before = self._nobody
             return Verdict.SPEECH_STARTED
-        if self._nobody >= self.manners.silent_caller_seconds:
-            self._nobody = 0.0
+        least = self.manners.silent_caller_seconds
+        if self._nobody >= (max(least, ASKED_TO_WAIT) if self.told_to_wait else least):
+            self._nobody = self._nobody_before = 0.0
+            self.told_to_wait = False
             return Verdict.SILENT_TOO_LONG
         return None
 
@@ -125,8 +138,9 @@ class TurnTaker:
         if agents_turn and least:
             if not self._interrupted and near and self.certain >= least:
                 self._interrupted = True
+                self._insisting = self.certain
                 return Verdict.INTERRUPTED
-            if self._interrupted and not self._insisted and self.spoken >= self.manners.insist_seconds:
+            if self._interrupted and not self._insisted and self._insisting >= self.manners.insist_seconds:
                 self._insisted = True
                 return Verdict.INSISTED
         return None
