@@ -17,7 +17,8 @@ import yaml
 
 from bench.noises import NOISES, Random, Wave, band, hum
 from trunkline.audio import SAMPLE_RATE, audible_end, audible_start, to_float
-from trunkline.rehearsal.studio import Prompts, read_wav
+from trunkline.rehearsal.sounds import make_sound
+from trunkline.rehearsal.studio import Prompts, read_wav, tone
 from trunkline.speech.espeak_worker import Espeak
 from trunkline.speech.hibari_worker import Voices
 
@@ -77,6 +78,8 @@ class Sound:
     """When it begins, as a share of the agent's words."""
     noise: float = QUIET_LINE
     echo: Echo | None = None
+    room: Wave | None = None
+    """What is heard behind it from the first frame of the call on, again and again."""
     seed: int = 0
 
 
@@ -107,7 +110,7 @@ class _Cast:
     """Whoever can say something."""
 
     def __init__(self, prompts: Prompts) -> None:
-        self._prompts = prompts
+        self.prompts = prompts
         self._engines: dict[str, Voices | Espeak] = {"hibari": Voices(), "espeak": Espeak()}
         self._turns = itertools.cycle(_VOICES)
         self._levels = itertools.cycle(_LEVELS)
@@ -121,8 +124,8 @@ class _Cast:
     def play(self, name: str) -> tuple[str, str, Wave]:
         """A human's recorded words."""
         level = next(self._levels)
-        audio = _levelled(read_wav(self._prompts.wav(name)), level)
-        return f"human {level:.0f} dB", self._prompts.texts()[name].split(" [")[0], audio
+        audio = _levelled(read_wav(self.prompts.wav(name)), level)
+        return f"human {level:.0f} dB", self.prompts.texts()[name].split(" [")[0], audio
 
 
 def _sounds(half: str, texts: dict[str, list[str]], cast: _Cast) -> Iterator[Sound]:
@@ -154,9 +157,61 @@ def _sounds(half: str, texts: dict[str, list[str]], cast: _Cast) -> Iterator[Sou
         yield _sound(half, "background talk", "room", "", _levelled_wave(talk, _SPEECH - 25))
     for decibels in (20, 20, 10, 10):
         yield _sound(half, "line noise", f"{decibels} dB", "", np.zeros(0), noise=_SPEECH - decibels)
+    yield from _rooms(half, said, cast)
     for _ in range(36):
         echo = next(echoes)
         yield _sound(half, "echo", f"{echo.decibels:.0f} dB", "", np.zeros(0), echo=echo)
+
+
+_TONES: Final = {"tuning": ("music", "ringback"), "held_out": ("ringback of Europe", "busy tone")}
+_TONES_OF: Final[dict[str, tuple[tuple[float, ...], float, float]]] = {
+    "ringback": ((440.0, 480.0), 2.0, 4.0),
+    "ringback of Europe": ((425.0,), 1.0, 4.0),
+    "busy tone": ((480.0, 620.0), 0.5, 0.5),
+}
+"""Frequencies (Hz), seconds of tone and of silence."""
+
+
+def _machine(name: str) -> Wave:
+    if name == "music":
+        return to_float(make_sound(name, 12.0)).astype(np.float64)
+    frequencies, on, off = _TONES_OF[name]
+    return to_float(tone(frequencies, on, silence=off)).astype(np.float64)
+
+
+_VOICES_OF_A_CROWD: Final = 6
+_LONG: Final = 40
+"""Characters of a recorded prompt that is long enough to be television."""
+
+
+def _room(half: str, cast: _Cast) -> tuple[Wave, Wave]:
+    """Half a minute of six people speaking at once, and of one; recorded humans, others in each half."""
+    names = sorted(name for name, text in cast.prompts.texts().items() if len(text) >= _LONG)
+    mine = [name for number, name in enumerate(names) if number % 2 == (half == "held_out")][:60]
+    voices = [to_float(read_wav(cast.prompts.wav(name))).astype(np.float64) for name in mine]
+    length = 30 * SAMPLE_RATE
+    layers = []
+    for number in range(_VOICES_OF_A_CROWD):
+        talk = np.concatenate(voices[number::_VOICES_OF_A_CROWD])
+        layers.append(np.resize(np.roll(talk, -len(talk) * (number + 1) // (_VOICES_OF_A_CROWD + 1)), length))
+    return np.sum(layers, axis=0), layers[0]
+
+
+def _rooms(half: str, said: list[tuple[str, str, Wave]], cast: _Cast) -> Iterator[Sound]:
+    """What is heard from the first frame on: a crowd (and somebody who interrupts in it), television, machines."""
+    crowd, television = _room(half, cast)
+    for number, (words, who, audio) in enumerate(said[::2]):
+        behind = _levelled_wave(crowd, _SPEECH - (10, 15, 20)[number % 3])
+        yield _sound(half, "interruption in a crowd", who, words, _levelled_wave(audio), meant=True, room=behind)
+    for decibels in (10, 10, 15, 20):
+        yield _sound(half, "crowd", f"{decibels} dB", "", np.zeros(0), room=_levelled_wave(crowd, _SPEECH - decibels))
+    for decibels in (10, 15, 20, 25):
+        behind = _levelled_wave(television, _SPEECH - decibels)
+        yield _sound(half, "television", f"{decibels} dB", "", np.zeros(0), room=behind)
+    for decibels in (0, 10):
+        for name in _TONES[half]:
+            behind = _levelled_wave(_machine(name), _SPEECH - decibels)
+            yield _sound(half, name, f"{decibels} dB", "", np.zeros(0), room=behind)
 
 
 def _sound(half: str, kind: str, source: str, words: str, audio: Wave, **more: Any) -> Sound:
