@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 import trunkline
-from trunkline.cli import calls, demo, pbx, rehearse, serve, settings, speech
+from trunkline.cli import calls, demo, n8n, pbx, rehearse, serve, settings, speech
 from trunkline.errors import TrunklineError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command()(rehearse.rehearse)
 app.command()(settings.settings)
 app.add_typer(pbx.app, name="pbx")
 app.add_typer(speech.app, name="speech")
+app.add_typer(n8n.app, name="n8n")
 
 
 def main() -> None:
