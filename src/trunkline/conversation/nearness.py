@@ -14,8 +14,8 @@ FARTHER: Final = 0.1
 """Loudness relative to the person's own loudest (−20 dB) below which it is somebody else."""
 _INTERRUPTS: Final = 0.2
 """Relative to it (−14 dB), with which somebody interrupts."""
-_UNKNOWN: Final = 480.0
-"""−37 dB of full scale: with which somebody interrupts of whom we don't know how loud they are."""
+_UNKNOWN: Final = 650.0
+"""−34 dB of full scale: with which somebody interrupts of whom we don't know how loud they are."""
 _FORGETS: Final = 0.998
 """Per frame of speech: a person who moved away from the telephone is known again after half a minute."""
 _FRAMES: Final = 5
