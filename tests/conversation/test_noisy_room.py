@@ -84,6 +84,30 @@ async def test_in_a_crowd_the_person_interrupts(booths: list[Booth]) -> None:
     assert booth.turns[1].text == "stop it"
 
 
+@pytest.mark.parametrize(("confidence", "interrupts"), [(0.9, True), (0.4, False)])
+async def test_in_a_crowd_words_over_the_agent_have_to_be_sure(
+    booths: list[Booth], monkeypatch: pytest.MonkeyPatch, confidence: float, interrupts: bool
+) -> None:
+    booths.append(booth := NoisyBooth(Mind(LONG, [Say("Sorry.")]), "stop it"))
+    monkeypatch.setattr(booth.ears, "_confidence", confidence)
+    await booth.pick_up()
+    await booth.wait(1.5)
+    await booth.say(0.4)
+    await booth.until(lambda: bool(booth.turns))
+    assert booth.turns[0].cut_off is interrupts
+
+
+async def test_in_a_crowd_any_words_are_an_answer(booths: list[Booth], monkeypatch: pytest.MonkeyPatch) -> None:
+    booths.append(booth := NoisyBooth(Mind("Hello.", [Say("Good.")]), "nine"))
+    monkeypatch.setattr(booth.ears, "_confidence", 0.4)
+    await booth.pick_up()
+    await booth.until_quiet()
+    await booth.wait(1.0)
+    await booth.say(0.4)
+    await booth.until(lambda: bool(booth.mind.turns))
+    assert booth.mind.turns[0].text == "nine"
+
+
 async def test_a_swell_of_the_crowd_is_a_hesitation_and_the_next_one_is_not_even_that(booths: list[Booth]) -> None:
     booths.append(booth := NoisyBooth(Mind(LONG)))
     await booth.pick_up()

@@ -29,7 +29,8 @@ listening."""
 SHORTEST_WORD = 0.2
 """An utterance of an agent that doesn't transcribe counts from here on: it may be a "yes"."""
 UNDERSTOOD_IN_CROWD = 0.5
-"""Confidence below which words among other voices may be theirs."""
+"""Confidence below which words over the agent, among other voices, may be theirs. In the person's own turn any words
+do: to answer nobody is better than to leave somebody without an answer."""
 LONGEST_HOLD = 3.0
 """Seconds the agent holds its tongue for voices that nobody can make words of; then it goes on."""
 OVERLAP = 0.7
@@ -236,15 +237,15 @@ class Listening:
         if not self._agent.transcribe:
             return guess.utterance.voiced_seconds >= NOTHING_SAID
         words = guess.words.result()
+        if guess.utterance.in_crowd and words.confidence < UNDERSTOOD_IN_CROWD:
+            return False
         return not self._is_sound(guess.utterance, words) and not is_back_channel(words.text)
 
     def _is_sound(self, utterance: Utterance, words: Transcript) -> bool:
         """Whether it holds no words of the person: a noise, music, other voices."""
         if not self._agent.transcribe:
             return utterance.voiced_seconds < SHORTEST_WORD
-        if utterance.in_crowd:
-            return not words.text or words.confidence < UNDERSTOOD_IN_CROWD
-        return not words.text and utterance.certain_seconds < NOTHING_SAID
+        return not words.text and (utterance.in_crowd or utterance.certain_seconds < NOTHING_SAID)
 
     async def _keys(self, first: str) -> Keyed:
         """Keys up to `#` or a gap; what is said meanwhile is a turn of its own, later."""
