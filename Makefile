@@ -12,19 +12,28 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH)
 
 say = @printf '\033[1m▸ %s\033[0m\n' "$(1)"
 
-.PHONY: help setup parts demo serve test check format bench clean lock
+.PHONY: help setup parts parts-n8n demo demo-n8n n8n serve test check format bench clean lock
 
 help: ## what there is to make
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1mmake %-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: parts ## place a call through a real Asterisk and listen to both sides (var/demo/)
 	$(call say,Placing a call)
 	@trunkline demo
 
+demo-n8n: parts-n8n ## the same call, its words by a workflow in a real n8n (var/demo-n8n/)
+	$(call say,Placing a call that n8n answers)
+	@trunkline demo --n8n --output var/demo-n8n
+
+n8n: parts-n8n ## an n8n of your own with our workflows, until `trunkline n8n stop`
+	$(call say,Importing the workflows)
+	@trunkline n8n import configs/n8n-*.json
+	@trunkline n8n start
+
 serve: parts ## the service on 127.0.0.1:3030, with the settings in trunkline.toml
 	@trunkline serve
 
-test: parts ## all tests, real calls through a real Asterisk included
+test: parts ## all tests, real calls through a real Asterisk included (and a real n8n, after `make parts-n8n`)
 	$(call say,Running the tests)
 	@python -m pytest
 
@@ -56,6 +65,9 @@ setup: .venv/.ready
 parts: setup
 	@trunkline pbx fetch --sounds
 	@trunkline speech fetch
+
+parts-n8n: parts ## also n8n (about 3 GB, once)
+	@trunkline n8n fetch
 
 # uv itself, where the machine has none: from the package index, hash-checked like everything else
 .tools/bin/uv: requirements/tools.txt

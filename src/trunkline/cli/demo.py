@@ -6,6 +6,8 @@ import asyncio
 import json
 import shutil
 import statistics
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +19,13 @@ from trunkline.cli.live import LiveCall
 from trunkline.cli.shared import load_settings
 from trunkline.errors import RequestError
 from trunkline.models import HangUpBy, Speaker, Turn, TurnTimings
+from trunkline.n8n.fetch import provide_n8n
 from trunkline.rehearsal.hearing import Hearing, hearing
+from trunkline.rehearsal.n8n_stage import CONVERSATION, STREAMED, n8n_stage
+from trunkline.rehearsal.n8n_stage import template as shipped
 from trunkline.rehearsal.picture import draw_call
 from trunkline.rehearsal.stage import Stage, finished_call, follow, place_call, stage
-from trunkline.settings import Settings
+from trunkline.settings import DEFAULT_AGENT, Settings
 from trunkline.speech import make_speech_to_text
 
 NUMBER = "+14155550123"
@@ -37,10 +42,13 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for recording and picture.")] = Path(
         "var/demo"
     ),
+    n8n: Annotated[bool, typer.Option("--n8n", help="Let a workflow of a real n8n hold the conversation.")] = False,
+    streamed: Annotated[bool, typer.Option("--streamed", help="With --n8n: the template that streams.")] = False,
 ) -> None:
     """Place a call to a stand-in carrier's scripted person, show it live, measure it and check that both were heard."""
     settings = load_settings(context)
-    complaints = asyncio.run(_demo(settings, output.absolute()))
+    template = (STREAMED if streamed else CONVERSATION) if n8n or streamed else None
+    complaints = asyncio.run(_demo(settings, output.absolute(), template))
     for complaint in complaints:
         console.print(f"[bold red]✗[/bold red] {complaint}")
     if complaints:
@@ -48,11 +56,14 @@ def demo(
     console.print(f"[bold green]✓[/bold green] Both sides were heard. Listen: {output / 'call.wav'}")
 
 
-async def _demo(settings: Settings, folder: Path) -> list[str]:
+async def _demo(settings: Settings, folder: Path, template: str | None) -> list[str]:
     await asyncio.to_thread(_clear, folder)
-    async with stage(folder, ["appointment"], tell=_step) as running:
+    async with (
+        _brain(folder, template) as agent,
+        stage(folder, ["appointment"], settings={"agents": {DEFAULT_AGENT: agent}}, tell=_step) as running,
+    ):
         _step(f"POST {running.url}/call  {{phoneNumber: {NUMBER}}}")
-        call_id = await place_call(running, NUMBER, context="outbound-ai-conversational")
+        call_id = await place_call(running, NUMBER, context=DEFAULT_AGENT)
         live = LiveCall(console)
         async for kind, data in follow(running, call_id):
             live.show(kind, data)
@@ -68,6 +79,19 @@ async def _demo(settings: Settings, folder: Path) -> list[str]:
     if heard.understood < LEAST_UNDERSTOOD:
         complaints.append(f"Only {heard.understood} of the person's turns were understood.")
     return complaints
+
+
+@asynccontextmanager
+async def _brain(folder: Path, template: str | None) -> AsyncIterator[dict[str, object]]:
+    """Settings of the agent: the scripted brain's, or those of a workflow in an n8n that runs inside the block."""
+    if template is None:
+        yield {}
+        return
+    program = await provide_n8n(lambda what, _: None)
+    workflow = await asyncio.to_thread(shipped, template)
+    # Beside the demo's own folder, which begins empty.
+    async with n8n_stage(program, folder.with_name(f"{folder.name}-n8n"), [workflow], _step) as running:
+        yield running.agent(workflow)
 
 
 async def _collect(running: Stage, settings: Settings, call: dict[str, Any], report: dict[str, Any]) -> Hearing:

@@ -21,7 +21,6 @@ from trunkline.n8n.home import USUAL_PORT
 from trunkline.n8n.instance import occupy, start_detached, stop_detached
 from trunkline.n8n.workflows import OPENAI_URL, Credential, Workflow, import_into, openai_credential, read_workflow
 from trunkline.ports import PersonTurn
-from trunkline.rehearsal.openai_stand_in import openai_stand_in, stand_in_engines
 from trunkline.settings import DEFAULT_AGENT, AgentSettings, N8nSettings, Settings
 from trunkline.speech import make_text_to_speech
 
@@ -144,6 +143,9 @@ def models(
     announce: Annotated[bool, typer.Option("--announce", help="Print one line of JSON when ready.")] = False,
 ) -> None:
     """Stand in for OpenAI: a scripted chat, the local Whisper and voice. For trying n8n without a key."""
+    # Imported here: a web server and the engines take a second to load, which no other command should wait for.
+    from trunkline.rehearsal.openai_stand_in import openai_stand_in, stand_in_engines  # noqa: PLC0415
+
     settings = load_settings(context)
 
     async def run() -> None:

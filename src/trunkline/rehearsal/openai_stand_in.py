@@ -10,6 +10,7 @@ import asyncio
 import io
 import json
 import secrets
+import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
@@ -22,10 +23,9 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from trunkline.app import bind
 from trunkline.audio import SAMPLE_RATE, from_float, seconds_of, to_float
 from trunkline.brains import make_brain
-from trunkline.errors import NotAudio, TrunklineError
+from trunkline.errors import NotAudio, NotReady, TrunklineError
 from trunkline.media.decoding import decode
 from trunkline.models import CallId, Direction
 from trunkline.ports import Brain, BrainAction, CallBriefing, HangUp, PersonTurn, Say, SpeechToText, TextToSpeech
@@ -257,11 +257,20 @@ async def openai_stand_in(
     app = StandIn(brain, ears, voice, key=key, token_seconds=token_seconds).app()
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     server = _Server(config)
-    with bind(host, port) as sock:
-        sock.listen(config.backlog)
+    with _listening(host, port, config.backlog) as sock:
         task = asyncio.create_task(server.serve(sockets=[sock]), name="openai stand-in")
         try:
             yield "http://{}:{}/v1".format(*sock.getsockname()[:2])
         finally:
             server.should_exit = True
             await task
+
+
+def _listening(host: str, port: int, backlog: int) -> socket.socket:
+    try:
+        sock = socket.create_server((host, port), backlog=backlog)
+    except OSError as error:
+        raise NotReady(f"{host}:{port} can't be listened on: {error.strerror}.", remedy="Name another port.") from error
+    # Inherited by what is accepted; asyncio itself sets it only on sockets it made.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
