@@ -173,8 +173,10 @@ class OutboundCall:
                 await self._line.pbx.press_key(self.record.id, key, seconds=KEY_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS if key in "W," else KEY_SECONDS + KEY_GAP)
 
-    async def transfer(self, to: str) -> None:
-        await self._line.pbx.connect_next(self.record.id, self._may_dial(to), ring_timeout=self._ring_timeout)
+    async def transfer(self, to: str) -> str:
+        number = self._may_dial(to)
+        await self._line.pbx.connect_next(self.record.id, number, ring_timeout=self._ring_timeout)
+        return number
 
     # ── the call's way ─────────────────────────────────────────────────────────────────────────────────────────
 

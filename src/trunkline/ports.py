@@ -98,8 +98,11 @@ class CallControl(Protocol):
     async def send_keys(self, keys: str) -> None:
         """Press these keys towards the person, one after the other. Raises `TrunklineError`."""
 
-    async def transfer(self, to: str) -> None:
-        """Put the person through to `to` as soon as the leg is closed. Raises `TrunklineError`: the call goes on."""
+    async def transfer(self, to: str) -> str:
+        """Put the person through to `to` as soon as the leg is closed; the number as it is dialled.
+
+        Raises `TrunklineError`: the call goes on.
+        """
 
 
 # ── speech ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -176,8 +176,9 @@ class Line:
     async def send_keys(self, keys: str) -> None:
         self.done.append(keys)
 
-    async def transfer(self, to: str) -> None:
+    async def transfer(self, to: str) -> str:
         self.done.append(to)
+        return to
 
 
 async def test_the_person_is_put_through_where_the_settings_want_that() -> None:

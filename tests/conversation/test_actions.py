@@ -45,8 +45,9 @@ class Line:
     async def send_keys(self, keys: str) -> None:
         self._do(f"keys {keys}")
 
-    async def transfer(self, to: str) -> None:
+    async def transfer(self, to: str) -> str:
         self._do(f"transfer {to}")
+        return to
 
     def _do(self, what: str) -> None:
         if self.refuse is not None:

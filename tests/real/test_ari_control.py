@@ -76,6 +76,11 @@ class Exchange:
                 pass
         return event
 
+    @property
+    def quiet(self) -> bool:
+        """Nothing has been reported since."""
+        return self._events.empty()
+
     async def invites(self, number: str) -> list[str]:
         return [message for message in self.peer.received if message.startswith(f"INVITE sip:{number}@")]
 
@@ -127,7 +132,8 @@ async def test_a_transfer_reaches_a_second_leg_and_bridges_it(private_asterisk: 
                 await asyncio.sleep(0.02)
         invite = (await it.invites(COLLEAGUE))[0]
         assert f"From: <sip:{CALLER}@" in invite or f'From: "{CALLER}" <sip:{CALLER}@' in invite
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.5)
+        assert it.quiet, "both are on the line"
         it.peer.send_bye()  # the colleague hangs up
         assert await it.until(FarEndGone) == FarEndGone(call_id, 16, transfer="ANSWER")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -185,7 +185,7 @@ class Answering:
         control = await self._until_heard(answer)
         answer.acting = True
         try:
-            await control.send_keys(keys)
+            await _to_the_end(control.send_keys(keys))
             self._note(Note("keys-sent", f"The agent pressed {keys}.", {"keys": keys}))
         except TrunklineError as error:
             self._note(Note("keys-refused", f"The agent wanted to press {keys}: {error}", {"keys": keys}))
@@ -196,13 +196,13 @@ class Answering:
         """Whether the person will be put through; if not, they are told."""
         control = await self._until_heard(answer)
         try:
-            await control.transfer(to)
+            number = await control.transfer(to)
         except TrunklineError as error:
             self._note(Note("transfer-refused", f"The agent wanted to transfer to {to[:40]}: {error}", {"to": to[:40]}))
             await self._make(answer, Sentence(text := self._agent.transfer_failed), self._speech(text))
             return False
-        answer.transferred_to = to
-        self._note(Note("transfer", f"The agent transfers to {to}.", {"to": to}))
+        answer.transferred_to = number
+        self._note(Note("transfer", f"The agent transfers to {number}.", {"to": number}))
         return True
 
     def _speech(self, text: str) -> AsyncGenerator[bytes, None]:
@@ -218,6 +218,16 @@ class Answering:
 def _begun(answer: Answer) -> bool:
     """Something of the answer proper has been heard or is ready to be."""
     return any(sentence.ready_at is not None and not sentence.filler for sentence in answer.sentences)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Half of a number is worse than all of it: whoever speaks meanwhile does not stop the keys."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def drop(task: asyncio.Task[Any]) -> None:

@@ -33,6 +33,8 @@ UNDERSTOOD_IN_CROWD = 0.5
 do: to answer nobody is better than to leave somebody without an answer."""
 LONGEST_HOLD = 3.0
 """Seconds the agent holds its tongue for voices that nobody can make words of; then it goes on."""
+SOUNDS_FINISHED = 0.5
+"""Probability from which the sound alone ends a turn, where the words are never known."""
 OVERLAP = 0.7
 """Seconds: a back-channel that ended this long before the agent did was no answer to what it said."""
 
@@ -299,10 +301,10 @@ class Listening:
         if guess is self._guess:
             words = None if guess is None else _result(guess.words)
             finished = None if guess is None or guess.finished is None else _result(guess.finished)
-            if self._agent.transcribe:
-                self.ear.turns.patience = self._end_of_turn.patience(finished, words, self.asked)
-            else:
-                self.ear.turns.patience = self._end_of_turn.by_sound(finished)
+            patience = self._end_of_turn.patience(finished, words, self.asked)
+            if not self._agent.transcribe and finished is not None and finished >= SOUNDS_FINISHED:
+                patience = self._agent.listening.end_silence_seconds  # no words will come that could say more
+            self.ear.turns.patience = patience
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
         if utterance.voiced_seconds < LEAST_SPEECH or not self._agent.transcribe:

@@ -50,9 +50,11 @@ MODULES: Final = (
     # media to us
     "res_audiosocket",
     "app_audiosocket",
+    # a transfer: two channels in touch
+    "bridge_simple",
+    "app_dial",
     # dialplan
     "pbx_config",
-    "app_dial",
     "app_senddtmf",
     "app_stack",
     "app_userevent",
