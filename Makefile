@@ -26,8 +26,8 @@ demo-n8n: parts-n8n ## the same call, its words by a workflow in a real n8n (var
 	@trunkline demo --n8n --output var/demo-n8n
 
 n8n: parts-n8n ## an n8n of your own with our workflows, until `trunkline n8n stop`
-	$(call say,Importing the workflows)
-	@trunkline n8n import configs/n8n-*.json
+	@# Only the first time: what you have made of them since is yours.
+	@test -e var/n8n/webhooks.json || trunkline n8n import configs/n8n-*.json
 	@trunkline n8n start
 
 serve: parts ## the service on 127.0.0.1:3030, with the settings in trunkline.toml

@@ -17,7 +17,7 @@ from trunkline.cli.speech import telephone_audio
 from trunkline.errors import SettingsError
 from trunkline.n8n.check import Finding, check
 from trunkline.n8n.fetch import N8nProgram, provide_n8n
-from trunkline.n8n.home import USUAL_PORT
+from trunkline.n8n.home import USUAL_PORT, read_state
 from trunkline.n8n.instance import occupy, start_detached, stop_detached
 from trunkline.n8n.workflows import OPENAI_URL, Credential, Workflow, import_into, openai_credential, read_workflow
 from trunkline.ports import PersonTurn
@@ -50,6 +50,8 @@ def start(
     folder = _folder(load_settings(context))
 
     async def run() -> str:
+        if (running := read_state(folder)) is not None:
+            return running.url
         program = await _fetched()
         console.print("[dim]Starting n8n …[/dim]")
         return (await start_detached(program, folder, port=port)).url
@@ -75,7 +77,7 @@ def import_(
     ] = None,
     openai_url: Annotated[str, typer.Option(help="Another server of OpenAI's protocol.")] = OPENAI_URL,
 ) -> None:
-    """Import workflows into the private n8n and publish them; it is started again if it runs."""
+    """Import workflows into the private n8n and publish them; earlier ones are replaced. It is restarted if it runs."""
     workflows = [read_workflow(file) for file in files]
     credentials = [openai_credential(openai_key, openai_url)] if openai_key else []
     folder = _folder(load_settings(context))
