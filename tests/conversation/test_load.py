@@ -75,12 +75,14 @@ def test_a_little_late_and_very_late_add_up() -> None:
         (WAITING[1], LoadLevel.NO_SPECULATION),
     ],
 )
-def test_a_queue_raises_the_level(waiting: int, level: LoadLevel) -> None:
+def test_a_queue_that_lasts_raises_the_level(waiting: int, level: LoadLevel) -> None:
     queue = Queue()
     gauge = LoadGauge(queue)
     queue.waiting = waiting
+    wake(gauge, MANY - 1)
+    assert gauge.level == LoadLevel.NORMAL, "a few who pause at the same moment are no load"
     wake(gauge, 1)
-    assert gauge.level is level
+    assert gauge.level == level
 
 
 def test_it_goes_down_one_level_at_a_time_after_a_calm() -> None:
@@ -98,21 +100,21 @@ def test_a_calm_that_is_broken_begins_anew() -> None:
     queue = Queue()
     gauge = LoadGauge(queue)
     queue.waiting = WAITING[0]
-    wake(gauge, 1)
+    wake(gauge, MANY)
     for _ in range(5):
         queue.waiting = 0
         wake(gauge, CALM - 1)
         queue.waiting = WAITING[0]
-        wake(gauge, 1)
+        wake(gauge, MANY)
     assert gauge.level is LoadLevel.NO_TURN_MODEL
 
 
 def calm_needed(gauge: LoadGauge, queue: Queue) -> int:
-    """Wake-ups from the end of a need to the normal level."""
+    """Wake-ups from the end of a need, when it has left the window, to the normal level."""
     queue.waiting = WAITING[0]
-    wake(gauge, 1)
+    wake(gauge, MANY)
     queue.waiting = 0
-    found = 1
+    found = MANY - WINDOW + 1
     while levels(gauge, 1) == [LoadLevel.NO_TURN_MODEL]:
         found += 1
     return found

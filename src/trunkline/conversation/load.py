@@ -17,12 +17,13 @@ from trunkline.ports import LoadLevel
 WINDOW: Final = 50
 """Wake-ups that are looked at: the last second."""
 MANY: Final = 5
-"""So many late ones among them are no accident: a tenth."""
+"""So many busy ones among them are no accident: a tenth."""
 LATE: Final = (0.005, 0.010)
 """Seconds a wake-up is late from which it counts towards level 1, towards level 2. A frame has 20 ms of room, and the
 far end's jitter buffer as much again."""
 WAITING: Final = (2, 4)
-"""Requests that wait for a speech process, from which level 1, level 2 is due: each is a person who waits."""
+"""Requests that wait for a speech process at a wake-up from which it counts towards level 1, towards level 2: each is a
+person who waits."""
 CALM: Final = 5 * WINDOW
 """Wake-ups without need after which one level less will do: 5 s."""
 LONGEST_CALM: Final = 60 * WINDOW
@@ -41,8 +42,8 @@ class LoadGauge:
         self._waiting = waiting
         self._level = LoadLevel.NORMAL
         self._newest: deque[int] = deque([0] * WINDOW, WINDOW)
-        self._late = [WINDOW, 0, 0]
-        """How many of the newest wake-ups were in time, late, very late."""
+        self._busy = [WINDOW, 0, 0]
+        """At how many of the newest wake-ups the machine was at ease, busy, very busy."""
         self._relaxed = 0
         """Wake-ups in a row for which a lower level would have done."""
         self._patience = CALM
@@ -62,9 +63,10 @@ class LoadGauge:
 
     def woke(self, late: float) -> None:
         """The media clock woke, so many seconds late."""
-        kind = 0 if late < LATE[0] else 1 if late < LATE[1] else 2
-        self._late[self._newest[0]] -= 1
-        self._late[kind] += 1
+        waiting = self._waiting()
+        kind = 2 if late >= LATE[1] or waiting >= WAITING[1] else 1 if late >= LATE[0] or waiting >= WAITING[0] else 0
+        self._busy[self._newest[0]] -= 1
+        self._busy[kind] += 1
         self._newest.append(kind)
         self._since_fall += 1
         needed = self._needed()
@@ -79,15 +81,14 @@ class LoadGauge:
         """Nobody talks any more: the next call begins with nothing left out."""
         self._level = LoadLevel.NORMAL
         self._newest.extend([0] * WINDOW)
-        self._late = [WINDOW, 0, 0]
+        self._busy = [WINDOW, 0, 0]
         self._relaxed = 0
 
     def _needed(self) -> LoadLevel:
-        _, late, very_late = self._late
-        waiting = self._waiting()
-        if very_late >= MANY or waiting >= WAITING[1]:
+        _, busy, very_busy = self._busy
+        if very_busy >= MANY:
             return LoadLevel.NO_SPECULATION
-        if late + very_late >= MANY or waiting >= WAITING[0]:
+        if busy + very_busy >= MANY:
             return LoadLevel.NO_TURN_MODEL
         return LoadLevel.NORMAL
 
