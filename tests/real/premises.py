@@ -245,7 +245,12 @@ async def left_as_found(premises: Premises) -> AsyncIterator[Premises]:
 
 @asynccontextmanager
 async def open_premises(
-    folder: Path, *, ring_timeout: float | None = None, voice: FakeTextToSpeech | None = None, **agent: Any
+    folder: Path,
+    *,
+    ring_timeout: float | None = None,
+    voice: FakeTextToSpeech | None = None,
+    ears: FakeSpeechToText | None = None,
+    **agent: Any,
 ) -> AsyncIterator[Premises]:
     """A house with one agent, `brief`. `ring_timeout` may be shorter than the settings allow for people."""
     address = _an_address()
@@ -267,7 +272,7 @@ async def open_premises(
         trunk=trunk if ring_timeout is None else trunk.model_copy(update={"ring_timeout": ring_timeout}),
         agents={AGENT: AgentSettings.model_validate(manners | agent)},
     )
-    doubles = (FakeVoiceDetector(), FakeSpeechToText(), voice or FakeTextToSpeech(seconds_per_character=0.02))
+    doubles = (FakeVoiceDetector(), ears or FakeSpeechToText(), voice or FakeTextToSpeech(seconds_per_character=0.02))
     with bind("127.0.0.1", 0) as sock:
         url = "http://{}:{}".format(*sock.getsockname())
         async with (
