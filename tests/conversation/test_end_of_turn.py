@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trunkline.conversation.completeness import Asked
-from trunkline.conversation.end_of_turn import End, EndOfTurn, WaitUntil
+from trunkline.conversation.end_of_turn import End, EndOfTurn, WaitUntil, probability_of_end
 from trunkline.ports import Transcript
 
 RULES = EndOfTurn()
@@ -81,15 +81,36 @@ def test_a_stricter_rule_takes_the_sound_less_easily() -> None:
 
 
 def test_a_last_word_that_trails_off_is_waited_for() -> None:
-    firm, trailing = Transcript("I'd like to report.", 0.9, 0.003), Transcript("I'd like to report.", 0.9, 0.05)
-    assert RULES.patience(0.9, firm) == RULES.agreed_seconds
-    assert RULES.patience(0.9, trailing) == RULES.trailing_seconds
-    assert RULES.patience(0.1, trailing) == RULES.trailing_seconds
-    assert RULES.patience(0.9, Transcript("Maple Street", 0.9, 0.05)) == RULES.doubtful_seconds
+    def patience(text: str, trails_off: float) -> float:
+        return RULES.patience(0.9, Transcript(text, 0.9, trails_off), Asked.FREE)
+
+    said = "The heating on the second floor is broken."
+    assert patience(said, 0.001) == RULES.agreed_seconds
+    assert patience(said, 0.3) == RULES.likely_seconds
+    assert patience("Maple Street", 0.05) == RULES.doubtful_seconds
+    assert patience("Not really.", 0.05) == RULES.agreed_seconds, "known answers have nothing behind them"
+
+
+def test_more_may_come_behind_a_short_sentence() -> None:
+    def patience(text: str) -> float:
+        return RULES.patience(0.9, Transcript(text, 0.9, 0.01), Asked.FREE)
+
+    assert patience("I have a dog.") == RULES.contradicted_seconds
+    assert patience("Do you tell me?") == RULES.likely_seconds
+    assert patience("I have a dog and he needs to see a doctor today.") == RULES.agreed_seconds
+    assert patience("On Tuesday at nine,") >= RULES.likely_seconds, "the recogniser heard that it goes on"
+
+
+@pytest.mark.parametrize("text", ["I live in the house on the hill.", "We bought it here."])
+def test_probabilities_agree_with_what_they_rest_on(text: str) -> None:
+    sure = probability_of_end(0.95, Transcript(text, 0.9, 0.001))
+    assert 0.0 < probability_of_end(0.02, Transcript(text, 0.9, 0.001)) < sure < 1.0
+    assert probability_of_end(0.95, Transcript(text, 0.9, 0.2)) < sure
+    assert probability_of_end(None, Transcript(text, 0.9, 0.001)) < sure
 
 
 def test_words_that_were_hardly_understood_decide_nothing() -> None:
-    sure, unsure = Transcript("I am all good.", 0.9), Transcript("I am all good.", 0.3)
+    sure, unsure = Transcript("Not really.", 0.9), Transcript("Not really.", 0.3)
     assert RULES.patience(0.9, sure, Asked.FREE) == RULES.agreed_seconds
     assert RULES.patience(0.9, unsure, Asked.FREE) == RULES.undecided_seconds
     assert RULES.patience(0.1, unsure, Asked.FREE) == RULES.doubtful_seconds

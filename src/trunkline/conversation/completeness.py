@@ -40,7 +40,10 @@ DICTATED: Final = frozenset((Asked.PHONE, Asked.NUMBER, Asked.SPELLING, Asked.BI
 class Completeness(enum.Enum):
     """How finished the words sound."""
 
+    WHOLE = enum.auto()
+    """Nothing is missing: a known answer or farewell, all digits of a telephone number, a date with its year."""
     COMPLETE = enum.auto()
+    """A sentence. More may come: short ones are often only the beginning of a longer one."""
     OPEN = enum.auto()
     """More must come: they end in a filler, in a preposition, in "my number is"."""
     DICTATING = enum.auto()
@@ -95,6 +98,24 @@ _GOES_ON: Final = re.compile(
     r"^(?:\w+ )?(?:(?:my|the) )?(?:\w+ )?(?:number|code)$"
 )
 """Said by people who keep the floor."""
+_WANTS_AN_OBJECT: Final = re.compile(
+    r"(?:^|\s)(?:to|can|could|would|will|should|must|please|i|we|somebody|someone|anybody|just|and|then|already) "
+    r"(?:return(?:ed)?|check|change[d]?|order(?:ed)?|buy|bought|get|got|make|made|send|sent|see|find|found|bring|"
+    r"brought|take|took|put|give|gave|show|use|used|let|keep|kept|confirm|report(?:ed)?|schedule|discuss|receive[d]?|"
+    r"repair|fix|update|add(?:ed)?|remove|rent(?:ed)?|renew|track|visit|include|mention|describe|replace[d]?|"
+    r"install(?:ed)?|download(?:ed)?|recommend|request(?:ed)?|submit(?:ted)?|avoid|choose|chose|set up|pick up|"
+    r"drop off|look for|ask for|find out|sort out|lost|ask|asked|book(?:ed)?)$"
+)
+"""Verbs that stand alone in no sentence that isn't a question for what they lack."""
+_ASKS_FOR_IT: Final = re.compile(r"\b(?:wh\w+|how|that|\w+thing|all|the (?:one|ones)|not|never|cannot)\b|n't\b")
+"""Where the object has been named before its verb, or it is denied: "the one I ordered", "I didn't order"."""
+_ANNOUNCES: Final = re.compile(
+    r"^(?:(?:and|so|well|yes|yeah|okay|oh|actually|just|hi|hello) )*"
+    r"(?:(?:just )?(?:one|a|another|the) (?:\w+ )?(?:thing|question)(?: is)?|"
+    r"i (?:just )?(?:have|had|'ve got) (?:a|one|another) (?:\w+ )?question|first of all|by the way|to be honest|"
+    r"in that case|as i said|on the other hand|at the moment|my (?:\w+ )?problem is)$"
+)
+"""Said before the point."""
 _MAY_STILL_END: Final = re.compile(
     r"(?:^|\s)(?:come|go|log|sign|hold|fill|fill it|check|dial|turn it|hang|carry|move|get|stay) (?:in|on)$|"
     r"(?:^|\s)(?:like|do|hear|know|about|want|need|believe|is|was|for|after|before|you|me) (?:that|this|these|so)$|"
@@ -111,13 +132,16 @@ _STARTS_A_CLAUSE: Final = re.compile(rf"^(?:to|if|when|while|since|although|afte
 """So does "when I come home", unless it is the answer."""
 
 _WHOLE: Final = re.compile(
-    r"yes|yeah|yep|yup|no|nope|nah|no (?:i don't|i'm not|i can't|it isn't)|"
+    r"(?:(?:yes|yeah|yep|no|nope|okay|ok|oh|well|sure|right|hi|hello|um|uh) )*"
+    r"(?:yes|yeah|yep|yup|no|nope|nah|no (?:i don't|i'm not|i can't|it isn't)|"
     r"(?:yes|no) (?:i|we|it|they|he|she) (?:am|is|are|do|does|did|have|has|had|will|would|can|could|was|were)|"
     r"not (?:really|yet|now|today)|okay|ok|sure|of course|certainly|absolutely|definitely|exactly|correct|right|"
     r"alright|all right|fine|great|perfect|perhaps|nothing|none|never|just me|(?:i'm )?sorry|pardon|excuse me|hello|hi|"
     r"what|stop|cancel|help|operator|repeat|speaking|go ahead|this is s?he|i don't know|i'm not sure|yeah i guess|"
     r"i (?:do|am|can|will|did|don't|can't|won't|guess so|hope so|think so|don't think so)|i'm not|it is|it isn't|"
-    r"it was|who is this|who are you|what is it|what's that|what is that|how are you|where are you"
+    r"it was|who is this|who are you|what is it|what's that|what is that|how are you|where are you|(?:please )?do|"
+    r"(?:can|could) you (?:please )?(?:repeat (?:that|it)|say that again|help(?: me)?))"
+    r"(?: (?:please|thanks|then|really|actually|though|again|at all))?"
 )
 """Whole answers."""
 _CLOSES: Final = re.compile(
@@ -169,11 +193,11 @@ def _only_an_aside(text: str, words: list[str], asked: Asked) -> Completeness | 
 
 
 def _closes(text: str, words: list[str], asked: Asked) -> Completeness | None:
-    return Completeness.COMPLETE if _CLOSES.search(" ".join(words)) else None
+    return Completeness.WHOLE if _CLOSES.search(" ".join(words)) else None
 
 
 def _is_a_whole_answer(text: str, words: list[str], asked: Asked) -> Completeness | None:
-    return Completeness.COMPLETE if _WHOLE.fullmatch(" ".join(words)) else None
+    return Completeness.WHOLE if _WHOLE.fullmatch(" ".join(words)) else None
 
 
 def _dictates(text: str, words: list[str], asked: Asked) -> Completeness | None:
@@ -182,7 +206,7 @@ def _dictates(text: str, words: list[str], asked: Asked) -> Completeness | None:
         case Dictation.GOING_ON:
             return Completeness.DICTATING
         case Dictation.DONE:
-            return Completeness.COMPLETE
+            return Completeness.WHOLE
         case None:
             return None
 
@@ -192,7 +216,7 @@ def _is_a_birth_date(text: str, words: list[str], asked: Asked) -> Completeness 
         return None
     plain = " ".join(words)
     if ends_in_year(plain):
-        return Completeness.COMPLETE
+        return Completeness.WHOLE
     return Completeness.DICTATING if is_time_or_date(plain) or has_date_word(plain) else None
 
 
@@ -202,7 +226,9 @@ def _is_a_time(text: str, words: list[str], asked: Asked) -> Completeness | None
 
 def _goes_on(text: str, words: list[str], asked: Asked) -> Completeness | None:
     plain = " ".join(words)
-    if _GOES_ON.search(plain) or _LEADS_UP.search(text):
+    if _GOES_ON.search(plain) or _LEADS_UP.search(text) or _ANNOUNCES.search(plain):
+        return Completeness.OPEN
+    if _WANTS_AN_OBJECT.search(plain) and not _ASKS_FOR_IT.search(plain):
         return Completeness.OPEN
     ends_well = words[-1] not in _CANNOT_BE_LAST or _MAY_STILL_END.search(plain) or _ASKS_BACK.search(text)
     return None if ends_well else Completeness.OPEN
