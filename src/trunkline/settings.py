@@ -176,7 +176,7 @@ class ListeningSettings(Section):
     """Speech that lasts this long begins a turn."""
     pause_seconds: float = Field(0.06, ge=0.04, le=2)
     """Silence after which work on the answer starts, in the hope that the turn is over; thrown away if it isn't."""
-    end_silence_seconds: float = Field(0.6, ge=0.1, le=5)
+    end_silence_seconds: float = Field(0.9, ge=0.1, le=5)
     """Silence that ends a turn when nothing else tells whether it is over."""
     longest_silence_seconds: float = Field(1.5, ge=0.1, le=10)
     """Silence that ends a turn even in the middle of a sentence or a number."""
