@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,11 +66,12 @@ class N8nServer:
         """Open at the moment."""
         self.accepted = 0
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> N8nServer:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -86,7 +88,7 @@ class N8nServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/webhook/trunkline"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/webhook/trunkline"
 
     def address_of(self, file: str) -> str:
         return f"http://127.0.0.1:{self.port}/files/{file}"

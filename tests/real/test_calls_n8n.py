@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.brains.n8n_server import N8nServer, body, late, reply, stream
 from tests.doubles import tone
 from tests.real.premises import CALLER_ID, NUMBER, TIMEOUT, Premises, left_as_found, open_premises
@@ -74,17 +72,18 @@ async def test_a_transfer_puts_two_people_in_touch(tmp_path: Path) -> None:
         assert "transfer" in [event["kind"] for event in call["events"]]
 
 
-@pytest.mark.parametrize("to", ["911", "+999", "sip:x@evil.example", "+14155550177,20,rg"])
-async def test_a_transfer_to_what_may_not_be_dialled_is_refused(tmp_path: Path, to: str) -> None:
+async def test_a_transfer_to_what_may_not_be_dialled_is_refused(tmp_path: Path) -> None:
+    targets = ["911", "+999", "sip:5@evil.example", "+14155550177,20,rg"]
     async with N8nServer() as server, workplace(tmp_path, server) as office:
-        server.plays = [reply({"transfer": to}), reply({"hangup": True})]
-        office.ears.texts.extend(["one", "two"])
-        async with office.carrier(office.person(LISTEN, SPEAK, LISTEN, SPEAK, LISTEN)) as carrier:
+        server.plays = [*(reply({"transfer": to}) for to in targets), reply({"hangup": True})]
+        office.ears.texts.extend(["one", "two", "three", "four", "five"])
+        async with office.carrier(office.person(*[LISTEN, SPEAK] * 5, LISTEN)) as carrier:
             call = await office.ended(await office.call())
             await carrier.next_report(TIMEOUT)
             assert not carrier.refused and len(carrier.reports) == 1, "nobody else was called"
-        assert call["turns"][2]["text"] == "I'm sorry, I can't put you through at the moment."
-        assert "transfer-refused" in [event["kind"] for event in call["events"]]
+        said = [turn["text"] for turn in call["turns"] if turn["speaker"] == "agent"]
+        assert said[1:] == ["I'm sorry, I can't put you through at the moment."] * 4
+        assert [event["kind"] for event in call["events"]] == ["transfer-refused"] * 4
 
 
 async def test_a_hang_up_ends_the_request(tmp_path: Path) -> None:

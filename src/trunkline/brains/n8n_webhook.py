@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -120,41 +121,34 @@ def _reason(error: Exception) -> str:
 
 
 class _Ahead(httpcore.AnyIOBackend):
-    """Connects; hands out a connection that was opened ahead where there is one still good."""
+    """Connects; hands out a connection that was opened ahead, or is about to be, where there is one still good."""
 
     def __init__(self, tls: ssl.SSLContext | None, host: str) -> None:
         self._tls = tls
         self._name = host
-        self._ready: dict[httpcore.AsyncNetworkStream, asyncio.TimerHandle] = {}
-        self._work: set[asyncio.Task[None]] = set()
-        self._wanted = 0
+        self._ready: dict[asyncio.Task[httpcore.AsyncNetworkStream], asyncio.TimerHandle] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def open(self, host: str, port: int, timeout: float) -> None:
-        if len(self._ready) + self._wanted < _READY_MOST:
-            self._wanted += 1
-            self._run(self._open(host, port, timeout))
+        if len(self._ready) < _READY_MOST:
+            opening = asyncio.create_task(self._open(host, port, timeout), name="connection to n8n")
+            self._ready[opening] = asyncio.get_running_loop().call_later(READY_SECONDS, self._drop, opening)
+            opening.add_done_callback(self._forget_failed)
 
-    async def _open(self, host: str, port: int, timeout: float) -> None:
-        try:
-            stream = await self._connect(host, port, timeout)
-            if self._tls is not None:
-                stream = _Secured(await stream.start_tls(self._tls, self._name, timeout))
-        except (httpcore.NetworkError, httpcore.TimeoutException, OSError):
-            return  # the request itself will find out, and say so
-        finally:
-            self._wanted -= 1
-        later = asyncio.get_running_loop().call_later(READY_SECONDS, self._drop, stream)
-        self._ready[stream] = later
+    async def _open(self, host: str, port: int, timeout: float) -> httpcore.AsyncNetworkStream:
+        stream = await super().connect_tcp(host, port, timeout)
+        return stream if self._tls is None else _Secured(await stream.start_tls(self._tls, self._name, timeout))
 
-    def _drop(self, stream: httpcore.AsyncNetworkStream) -> None:
-        if (timer := self._ready.pop(stream, None)) is not None:
+    def _forget_failed(self, opening: asyncio.Task[httpcore.AsyncNetworkStream]) -> None:
+        if opening.cancelled() or opening.exception() is not None:  # the request itself will find out, and say so
+            self._drop(opening)
+
+    def _drop(self, opening: asyncio.Task[httpcore.AsyncNetworkStream]) -> None:
+        if (timer := self._ready.pop(opening, None)) is not None:
             timer.cancel()
-            self._run(stream.aclose())
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+            closing = asyncio.create_task(_close(opening))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def connect_tcp(
         self,
@@ -164,25 +158,35 @@ class _Ahead(httpcore.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        for stream in list(self._ready):
-            if stream.get_extra_info("is_readable"):  # nothing was asked, so it can only have been closed
-                self._drop(stream)
-                continue
-            self._ready.pop(stream).cancel()
-            return stream
-        return await self._connect(host, port, timeout)
-
-    async def _connect(self, host: str, port: int, timeout: float | None) -> httpcore.AsyncNetworkStream:
+        while self._ready:
+            opening = next(iter(self._ready))
+            self._ready.pop(opening).cancel()
+            stream = await opening
+            if not _closed_there(stream):
+                return stream
+            await stream.aclose()
         return await super().connect_tcp(host, port, timeout)
 
     async def close(self) -> None:
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
-        streams = list(self._ready)
-        for stream in streams:
-            self._ready.pop(stream).cancel()
-            await stream.aclose()
+        for opening in list(self._ready):
+            self._drop(opening)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+def _closed_there(stream: httpcore.AsyncNetworkStream) -> bool:
+    """Whether the other side has closed it. That there is something to read says nothing: TLS sends tickets unasked."""
+    number = stream.get_extra_info("socket").fileno()
+    if number < 0:
+        return True
+    watch = select.poll()
+    watch.register(number, select.POLLRDHUP)
+    return bool(watch.poll(0))
+
+
+async def _close(opening: asyncio.Task[httpcore.AsyncNetworkStream]) -> None:
+    opening.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await (await opening).aclose()
 
 
 class _Secured(httpcore.AsyncNetworkStream):
