@@ -6,9 +6,9 @@ Parts (all of them, where none is named):
 
     calls         everything on this machine: turn gap, greeting, POST → INVITE, CPU; beside it the old way, Record()
     turn-gap      labelled turns with pauses in them, to a brain that need not think, and to one that takes 2.5 s
-    end-of-turn   cuts against latency over all labelled turns on three lines (a simulation; its first run is long)
-    barge-in      how soon the agent falls silent, and how often for nothing
-    capacity      1 to 120 conversations at once
+    end-of-turn   cuts against latency over held-out turns on three lines, simulated
+    barge-in      how soon the agent falls silent, and how often for nothing, simulated
+    capacity      1 to 100 conversations at once
 
 Results go to `var/bench/results.json`, a part's own files beside it.
 """
@@ -24,7 +24,8 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import calls, turn_gap
+from bench import barge_in, calls, end_of_turn, turn_gap
+from bench.concurrency import curve, measuring
 
 SLOW_BRAIN_SECONDS: Final = 2.5
 TURNS_PER_CALL: Final = 3
@@ -47,9 +48,31 @@ async def _turn_gap(count: int, folder: Path) -> Any:
     return results
 
 
+async def _end_of_turn(count: int, folder: Path) -> Any:
+    heard = await end_of_turn.measure(folder)
+    for portion, part in heard.items():
+        end_of_turn.show(portion, end_of_turn.rows(part))
+    return end_of_turn.results(heard)
+
+
+async def _barge_in(count: int, folder: Path) -> Any:
+    results = await barge_in.measure(folder)
+    console.print(barge_in.table(results))
+    return results
+
+
+async def _capacity(count: int, folder: Path) -> Any:
+    points = await measuring.measure(measuring.QUICK, folder)
+    console.print(curve.table(points))
+    return points
+
+
 PARTS: Final[dict[str, tuple[str, Part]]] = {
     "calls": ("Calls with everything on this machine, and the old way beside them", _calls),
     "turn-gap": ("Turns with pauses in them", _turn_gap),
+    "end-of-turn": ("Cuts against latency, on three lines", _end_of_turn),
+    "barge-in": ("Interruptions, signs of listening, noises and echo", _barge_in),
+    "capacity": ("Many conversations at once", _capacity),
 }
 
 

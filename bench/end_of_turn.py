@@ -11,7 +11,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.end_of_turn_data import LabelledTurn, labelled_turns
+from bench.end_of_turn_data import PORTIONS, LabelledTurn, labelled_turns
 from bench.end_of_turn_evidence import ASK_SECONDS, LATER_SECONDS, Heard, Silence, Witness
 from trunkline.audio import FRAME_SECONDS
 from trunkline.conversation.completeness import DICTATED, Asked, what_was_asked
@@ -151,7 +151,7 @@ POLICIES: Final[dict[str, Policy]] = {
 }
 
 
-async def gather(evidence: Path) -> list[Heard]:
+async def gather(evidence: Path, portions: Collection[str] = PORTIONS) -> list[Heard]:
     settings = load()
     sounds = await provide_sounds(settings.asterisk)
     detector = SmartTurnDetector(lambda: smart_turn_model(settings.speech))
@@ -162,7 +162,7 @@ async def gather(evidence: Path) -> list[Heard]:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("listening to the turns", total=None)
             heard = []
-            async for one in Witness(detector, whisper, evidence).testify(labelled_turns(sounds)):
+            async for one in Witness(detector, whisper, evidence).testify(labelled_turns(sounds, portions)):
                 heard.append(one)
                 progress.update(task, completed=len(heard))
             return heard
@@ -254,24 +254,31 @@ def show(title: str, table: Sequence[Sequence[str]]) -> None:
     console.print(shown)
 
 
+async def measure(folder: Path, portions: Collection[str] = ("held_out",)) -> dict[str, list[Heard]]:
+    """What is heard of these portions' turns; five minutes each, the first time."""
+    heard = await gather(folder / "end_of_turn_evidence.json", portions)
+    return {portion: [one for one in heard if one.turn.portion == portion] for portion in portions}
+
+
+def results(heard: dict[str, list[Heard]]) -> dict[str, dict[str, dict[str, float]]]:
+    """By portion and policy."""
+    return {portion: {name: asdict(play(p, part)) for name, p in POLICIES.items()} for portion, part in heard.items()}
+
+
 async def main(*, docs: bool) -> None:
-    heard = await gather(FOLDER / "end_of_turn_evidence.json")
-    unseen = [one for one in heard if one.turn.portion == "held_out"]
-    tuned = [one for one in heard if one.turn.portion == "tuning"]
-    tables = {"held-out": rows(unseen), "tuning": rows(tuned), "groups": groups(unseen)}
+    heard = await measure(FOLDER, PORTIONS)
+    tables = {portion: rows(part) for portion, part in heard.items()}
+    tables["groups"] = groups(heard["held_out"])
     for name, table in tables.items():
         show(name, table)
-    console.print(costs(heard))
-    results = {
-        portion: {name: asdict(play(policy, part)) for name, policy in POLICIES.items()}
-        for portion, part in (("held_out", unseen), ("tuning", tuned))
-    }
-    (FOLDER / "end_of_turn.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
+    every = [one for part in heard.values() for one in part]
+    console.print(costs(every))
+    (FOLDER / "end_of_turn.json").write_text(json.dumps(results(heard), indent=1, ensure_ascii=False))
     if docs:
         for name, table in tables.items():
             fill(PAGE, name, markdown(table))
-        fill(PAGE, "costs", costs(heard))
-        draw(unseen, PICTURE)
+        fill(PAGE, "costs", costs(every))
+        draw(heard["held_out"], PICTURE)
 
 
 if __name__ == "__main__":

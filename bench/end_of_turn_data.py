@@ -13,7 +13,7 @@ import itertools
 import random
 import re
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from trunkline.speech.hibari_worker import Voices
 from trunkline.telephony.asterisk_fetch import SoundsFolder
 
 TEXTS: Final = Path(__file__).with_name("end_of_turn.yaml")
+PORTIONS: Final = ("tuning", "once_held_out", "held_out")
 NOISES: Final = (None, 20.0, 10.0)
 """Decibels of speech above noise; `None`: a quiet line."""
 LEAD_SECONDS: Final = 0.5
@@ -75,7 +76,7 @@ class LabelledTurn:
 
     name: str
     portion: str
-    """`tuning` or `held_out`."""
+    """One of `PORTIONS`: nothing was ever chosen on the last."""
     voice: str
     manner: str
     """`as a whole` and then cut, `in parts`, or `recorded`."""
@@ -94,11 +95,12 @@ Say = Callable[[str], bytes]
 """Words → 8 kHz audio."""
 
 
-def labelled_turns(prompts: SoundsFolder) -> Iterator[LabelledTurn]:
-    """All turns on all lines, one after the other, always in the same order."""
+def labelled_turns(prompts: SoundsFolder, portions: Collection[str] = PORTIONS) -> Iterator[LabelledTurn]:
+    """All turns of these portions on all lines, one after the other, always in the same order."""
     engines: dict[str, Voices | Espeak] = {"hibari": Voices(), "espeak": Espeak()}
     content = yaml.safe_load(TEXTS.read_text(encoding="utf-8"))
-    for portion, kinds in content.items():
+    for portion in portions:
+        kinds = content[portion]
         number = itertools.count(1)
         for engine, voice, speed, manner, asked, line in _lines(kinds):
             pieces, marks = _taken_apart(line)
