@@ -127,6 +127,15 @@ async def test_an_mp3_with_a_picture_in_front(picture: int) -> None:
     assert seconds_of(sound) == pytest.approx(2.0, abs=0.07)
 
 
+@pytest.mark.parametrize("name", ["flac", "mp3", "m4a, index first", "wav, μ-law"])
+async def test_a_title_in_no_known_alphabet(name: str) -> None:
+    data = encoded(tone(2.0), name, tags={"title": "untitled"})
+    assert b"untitled" in data
+    assert seconds_of(await decoded(data.replace(b"untitled", b"Gr\xfc\xdfe\xff\xfe\x80"))) == pytest.approx(
+        2.0, abs=0.1
+    )
+
+
 async def test_parts_of_different_kinds_in_one_file() -> None:
     parts = encoded(tone(2.0), "mp3") + encoded(tone(2.0, rate=44100), "mp3", rate=44100, channels=2)
     sound = await decoded(parts)

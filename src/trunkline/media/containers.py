@@ -80,3 +80,14 @@ def index_comes_last(source: Pipe) -> bool:
         if kind == b"moov" or size < 8:
             return False
         at += size
+
+
+def wav_head(rate: int, size: int | None = None) -> bytes:
+    """The head of a WAV with 16-bit mono samples; without a `size` (bytes) they go on to the end of the file."""
+    claimed = 0xFFFFFFFF if size is None else size
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, _PCM, 1, rate, rate * 2, 2, 16)
+    return (
+        struct.pack("<4sI4s", b"RIFF", min(36 + claimed, 0xFFFFFFFF), b"WAVE")
+        + form
+        + struct.pack("<4sI", b"data", claimed)
+    )

@@ -186,7 +186,8 @@ def _target(url: str, base: httpx.URL | None = None) -> httpx.URL:
         target = base.join(url) if base else httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError) as error:
         raise AddressRefused(f"The audio's address is none: {error}.", remedy="Give a complete web address.") from error
-    if target.scheme not in ("http", "https") or not target.raw_host:
+    port = 80 if target.port is None else target.port
+    if target.scheme not in ("http", "https") or not target.raw_host or not 0 < port < 65536:
         raise AddressRefused(
             "The audio's address doesn't begin with http:// or https:// and a host.",
             remedy="Give a complete web address.",
