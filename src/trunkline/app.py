@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvicorn
 from fastapi import FastAPI
@@ -27,6 +27,7 @@ from trunkline.speech import (
     make_turn_end_detector,
     make_voice_detector,
 )
+from trunkline.speech.engines import Engines
 from trunkline.store import open_shelf, open_store
 from trunkline.switchboard import Agent, Switchboard
 from trunkline.telephony.ari import AriPbx
@@ -62,15 +63,21 @@ async def open_house(
     """
     allow_open_files(settings.service.max_calls)
     async with AsyncExitStack() as house:
-        agents = {name: Agent(agent, brains(agent)) for name, agent in settings.agents.items()}
-        for agent in agents.values():
-            house.push_async_callback(agent.brain.close)
+        minds = {name: brains(agent) for name, agent in settings.agents.items()}
+        for mind in minds.values():
+            house.push_async_callback(mind.close)
         store = await open_store(settings.service)
         house.push_async_callback(store.close)
         shelf = await open_shelf(settings.service)
         house.push_async_callback(shelf.close)
         clock = PacingClock(asyncio.get_running_loop())
-        senses = senses or await _open_senses(settings, house, clock)
+        engines = None
+        if senses is None:
+            senses, engines = await _open_senses(settings, house, clock)
+        agents = {
+            name: Agent(agent, minds[name], _own_senses(senses, engines, agent) if engines else None)
+            for name, agent in settings.agents.items()
+        }
         load = LoadGauge(senses.waiting)
         clock.watch(load.woke)
         clock.at_rest(load.rests)
@@ -102,25 +109,28 @@ async def open_house(
             store,
             settings.service,
             recordings=settings.service.data_dir / "recordings",
-            metrics=Metrics(lambda: audio.counters, clock.report, load),
+            metrics=Metrics(lambda: audio.counters, clock.report, load, engines.counters if engines else None),
             health=health,
         )
         house.enter_context(collector_at_bay())
         yield House(switchboard, asterisk, audio, clock, load, web)
 
 
-async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingClock) -> Senses:
+async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingClock) -> tuple[Senses, Engines]:
     """The engines of the settings, warm: the first call must not wait for a model."""
     detector = make_voice_detector()
     clock.before_legs(detector.run_pending)
-    ears = make_speech_to_text(settings.speech)
-    house.push_async_callback(ears.close)
-    voice = make_text_to_speech(settings.speech)
-    house.push_async_callback(voice.close)
+    ears, voice = make_speech_to_text(settings.speech), make_text_to_speech(settings.speech)
+    engines = Engines(settings.speech, ears, voice)
+    house.push_async_callback(engines.close)
     turn_end = make_turn_end_detector(settings.speech)
     house.push_async_callback(turn_end.close)
-    await asyncio.gather(ears.warm_up(), voice.warm_up(), turn_end.warm_up())
-    return Senses(detector, ears, voice, turn_end, waiting=lambda: ears.waiting + turn_end.waiting)
+    await asyncio.gather(engines.warm_up(), turn_end.warm_up())
+    return Senses(detector, ears, voice, turn_end, waiting=lambda: ears.waiting + turn_end.waiting), engines
+
+
+def _own_senses(senses: Senses, engines: Engines, agent: AgentSettings) -> Senses:
+    return replace(senses, speech_to_text=engines.ears(agent), text_to_speech=engines.voice(agent))
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -152,8 +152,34 @@ class TrunkSettings(Section):
         return self
 
 
+class SpeechServerSettings(Section):
+    """`[speech.servers.NAME]`: a server of OpenAI's audio protocol, on this machine or elsewhere."""
+
+    url: str
+    """Address up to and with its version, as `http://127.0.0.1:8000/v1`."""
+    api_key: SecretStr | None = None
+    """Sent as `Authorization: Bearer KEY`."""
+    stt_model: str = "whisper-1"
+    """Model of `/audio/transcriptions`."""
+    tts_model: str = "tts-1"
+    """Model of `/audio/speech`."""
+    voice: str = "alloy"
+    """Voice of agents that name none."""
+    tts_format: Literal["pcm", "wav", "mp3", "opus", "flac", "aac"] = "pcm"
+    """Format asked for; `pcm` is what most servers send while they still make it."""
+    timeout_seconds: float = Field(4.0, ge=0.2, le=60)
+    """Silence of the server after which the engine of this machine takes over."""
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", url):
+            raise ValueError(f"{url!r} is not an address as http://127.0.0.1:8000/v1; a key goes into api_key")
+        return url
+
+
 class SpeechSettings(Section):
-    """`[speech]`: engines on this machine."""
+    """`[speech]`: engines on this machine, and servers for agents that name one."""
 
     stt_model: str = "base"
     """Whisper model: `base`, or a folder with a ctranslate2 model."""
@@ -165,6 +191,16 @@ class SpeechSettings(Section):
     """Where models are kept; empty: the user's cache folder."""
     offline: bool = False
     """Never fetch a model; fail with a clear error instead."""
+    servers: dict[str, SpeechServerSettings] = Field(default_factory=dict)
+    """Servers by name, for `agents.NAME.stt` and `agents.NAME.tts`."""
+
+    @field_validator("servers")
+    @classmethod
+    def _server_names(cls, servers: dict[str, SpeechServerSettings]) -> dict[str, SpeechServerSettings]:
+        for name in servers:
+            if name == "local" or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+                raise ValueError(f"server name {name!r}: letters, digits, - and _ only, at most 64, and not `local`")
+        return servers
 
 
 class ListeningSettings(Section):
@@ -274,6 +310,10 @@ class AgentSettings(Section):
     """Of the scripted brain: a sample that comes with Trunkline (`appointment`) or the path of a YAML file."""
     greeting: str | None = None
     """Replaces the script's (or the workflow's) greeting; `{name}` is filled from the call's variables."""
+    stt: str = ""
+    """Server in `speech.servers` that listens; empty: this machine's Whisper, which also stands in for the server."""
+    tts: str = ""
+    """Server in `speech.servers` that speaks; empty: `speech.tts_engine`, which also stands in for the server."""
     voice: str = ""
     """Voice of the engine; empty: its default."""
     speed: float = Field(1.0, ge=0.5, le=2)
@@ -349,6 +389,14 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
                 raise ValueError(f"agent name {name!r}: letters, digits, - and _ only, at most 64")
         return agents or {DEFAULT_AGENT: AgentSettings()}
+
+    @model_validator(mode="after")
+    def _speech_servers(self) -> Settings:
+        for name, agent in self.agents.items():
+            for key, server in (("stt", agent.stt), ("tts", agent.tts)):
+                if server and server not in self.speech.servers:
+                    raise ValueError(f"agents.{name}.{key} names {server!r}: there is no [speech.servers.{server}]")
+        return self
 
     @classmethod
     def settings_customise_sources(

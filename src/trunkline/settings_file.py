@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from trunkline.errors import SettingsError
-from trunkline.settings import ENV_PREFIX, AgentSettings, ListeningSettings, N8nSettings, Settings
+from trunkline.settings import ENV_PREFIX, AgentSettings, ListeningSettings, N8nSettings, Settings, SpeechServerSettings
 
 DEFAULT_FILE = Path("trunkline.toml")
 
@@ -147,6 +147,8 @@ def _explain(
             parts = {"listening": ListeningSettings, "n8n": N8nSettings}
             kind = next((parts[part] for part in parts if part in first["loc"]), AgentSettings)
             known = list(kind.model_fields)
+        elif "servers" in first["loc"]:
+            known = list(SpeechServerSettings.model_fields)
         return SettingsError(f"{where}: there is no setting {key}.", remedy=f"Known here: {', '.join(known)}.")
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return SettingsError(

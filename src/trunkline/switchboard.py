@@ -6,12 +6,13 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from trunkline.call import Line, OutboundCall
+from trunkline.conversation.conversation import Senses
 from trunkline.errors import (
     CallEnded,
     CallerIdNotAllowed,
@@ -37,10 +38,11 @@ GOODBYE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A named agent: its manners and its mind."""
+    """A named agent: its manners, its mind, and its own ears and voice if it has any."""
 
     settings: AgentSettings
     brain: Brain
+    senses: Senses | None = None
 
 
 class Switchboard:
@@ -102,7 +104,7 @@ class Switchboard:
             record,
             agent.settings,
             agent.brain,
-            self._line,
+            self._line if agent.senses is None else replace(self._line, senses=agent.senses),
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
             may_dial=self._dialable,

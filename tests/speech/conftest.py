@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import audioop
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 import uvloop
 from numpy.typing import NDArray
 
+from tests.speech.audio_server import AudioServer, audio_server_apart
 from trunkline.audio import FRAME_BYTES, SAMPLE_BYTES, SAMPLE_RATE, from_float
 from trunkline.settings import SpeechSettings
 from trunkline.speech import whisper_model
@@ -53,6 +54,13 @@ def speak() -> Speak:
         return through_telephone(voices.say(text, voice, speed))
 
     return say
+
+
+@pytest.fixture(scope="session")
+def studio() -> Iterator[AudioServer]:
+    """A server of OpenAI's audio protocol."""
+    with audio_server_apart() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

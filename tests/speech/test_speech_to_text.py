@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 
 from tests.doubles import FakeSpeechToText, tone
+from tests.speech.audio_server import AudioServer
 from tests.speech.conftest import Speak, mixed, noise
 from tests.speech.test_worker_pool import gone
 from trunkline.audio import SAMPLE_RATE, bytes_of, from_float
@@ -25,15 +26,19 @@ from trunkline.errors import ModelRefused, SpeechUnavailable
 from trunkline.ports import SpeechToText
 from trunkline.settings import SpeechSettings
 from trunkline.speech import make_speech_to_text
+from trunkline.speech.speech_server import SpeechServer
+from trunkline.speech.url_ears import UrlEars
 from trunkline.speech.whisper import WhisperSpeechToText
 
-KINDS = ("fake", "whisper")
+KINDS = ("fake", "whisper", "by URL")
 Make = Callable[[str], SpeechToText]
 
 
 @pytest.fixture(scope="session")
-def make(whisper_folder: Path) -> Make:
+def make(whisper_folder: Path, studio: AudioServer) -> Make:
     def engine(kind: str) -> SpeechToText:
+        if kind == "by URL":
+            return UrlEars(SpeechServer("studio", studio.settings()))
         if kind == "fake":
             return FakeSpeechToText(*["understood"] * 20)
         return WhisperSpeechToText(lambda: whisper_folder)
@@ -308,7 +313,10 @@ async def test_a_folder_that_holds_something_else_is_unavailable(tmp_path: Path,
 PARENT = """
 import asyncio, sys
 from pathlib import Path
+from trunkline.speech.speech_server import SpeechServer
+from trunkline.speech.url_ears import UrlEars
 from trunkline.speech.whisper import WhisperSpeechToText
+from tests.speech.audio_server import AudioServer
 from tests.speech.conftest import noise
 
 async def main():

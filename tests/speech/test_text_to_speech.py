@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.doubles import FakeTextToSpeech
+from tests.speech.audio_server import AudioServer
 from tests.speech.test_worker_pool import gone
 from trunkline.audio import seconds_of, to_float
 from trunkline.errors import SpeechUnavailable
@@ -19,20 +20,24 @@ from trunkline.speech import make_text_to_speech
 from trunkline.speech.espeak import espeak_voice
 from trunkline.speech.fallback_voice import FallbackVoice
 from trunkline.speech.hibari import hibari_voice
+from trunkline.speech.speech_server import SpeechServer
+from trunkline.speech.url_voice import UrlVoice
 from trunkline.speech.worker_voice import WorkerVoice
 
-VOICES: dict[str, Callable[[], TextToSpeech]] = {
-    "fake": FakeTextToSpeech,
-    "hibari": hibari_voice,
-    "espeak": espeak_voice,
-    "factory": lambda: make_text_to_speech(SpeechSettings()),
-    "factory for espeak": lambda: make_text_to_speech(SpeechSettings(tts_engine="espeak")),
+VOICES: dict[str, Callable[[AudioServer], TextToSpeech]] = {
+    "fake": lambda _: FakeTextToSpeech(),
+    "hibari": lambda _: hibari_voice(),
+    "espeak": lambda _: espeak_voice(),
+    "factory": lambda _: make_text_to_speech(SpeechSettings()),
+    "factory for espeak": lambda _: make_text_to_speech(SpeechSettings(tts_engine="espeak")),
+    "by URL": lambda studio: UrlVoice(SpeechServer("studio", studio.settings())),
+    "by URL, as MP3": lambda studio: UrlVoice(SpeechServer("studio", studio.settings(tts_format="mp3"))),
 }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(VOICES))
-async def voice(request: pytest.FixtureRequest) -> AsyncIterator[TextToSpeech]:
-    engine = VOICES[request.param]()
+async def voice(request: pytest.FixtureRequest, studio: AudioServer) -> AsyncIterator[TextToSpeech]:
+    engine = VOICES[request.param](studio)
     await engine.warm_up()
     yield engine
     await engine.close()
@@ -60,11 +65,11 @@ def first_audible(sound: bytes) -> float:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_pieces_are_whole_samples_and_begin_at_once(voice: TextToSpeech) -> None:
     pieces = await pieces_of(voice, "Hello. This is the dental practice. How can I help you?")
-    assert len(pieces) == 3
+    assert len(pieces) >= 3
     for piece in pieces:
         assert len(piece) % 2 == 0
-        assert 0.2 < seconds_of(piece) < 5
-        assert first_audible(piece) <= 0.02
+        assert 0 < seconds_of(piece) < 5
+    assert first_audible(pieces[0]) <= 0.02
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -86,8 +91,9 @@ async def test_nothing_to_say_is_no_sound(voice: TextToSpeech, nothing: str) -> 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_several_texts_at_a_time_do_not_mix(voice: TextToSpeech) -> None:
     texts = [f"This is sentence number {number}. It has two parts." for number in range(4)]
-    alone = [await pieces_of(voice, text) for text in texts]
-    assert await asyncio.gather(*(pieces_of(voice, text) for text in texts)) == alone
+    alone = [b"".join(await pieces_of(voice, text)) for text in texts]
+    together = await asyncio.gather(*(pieces_of(voice, text) for text in texts))
+    assert [b"".join(pieces) for pieces in together] == alone
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -99,12 +105,12 @@ async def test_listening_can_stop_in_the_middle(voice: TextToSpeech) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert len(await pieces_of(voice, "Nine. Ten.")) == 2
+    assert len(await pieces_of(voice, "Nine. Ten.")) >= 2
 
 
 @pytest.mark.parametrize("kind", list(VOICES))
-async def test_a_closed_voice_is_unavailable(kind: str) -> None:
-    engine = VOICES[kind]()
+async def test_a_closed_voice_is_unavailable(kind: str, studio: AudioServer) -> None:
+    engine = VOICES[kind](studio)
     await engine.warm_up()
     await engine.close()
     with pytest.raises(SpeechUnavailable):
@@ -113,6 +119,15 @@ async def test_a_closed_voice_is_unavailable(kind: str) -> None:
 
 
 # ── ours ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_each_sentence_is_a_piece_and_begins_at_once(hibari: WorkerVoice) -> None:
+    pieces = await pieces_of(hibari, "Hello. This is the dental practice. How can I help you?")
+    assert len(pieces) == 3
+    for piece in pieces:
+        assert seconds_of(piece) > 0.2
+        assert first_audible(piece) <= 0.02
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -13,6 +13,7 @@ from tests.web.desk import Desk
 from trunkline.conversation.load import LoadGauge
 from trunkline.events import CallCreated, CallNoted, CallStateChanged, GreetingStarted, SpeechHeard, TurnFinished
 from trunkline.models import CallEnd, CallEvent, CallId, CallState, Disposition, HangUpBy, TurnTimings
+from trunkline.speech.measured import EngineCounters, EngineUse
 from trunkline.telephony.pacing_clock import ClockReport
 from trunkline.web import Metrics
 
@@ -104,6 +105,16 @@ def test_how_the_clock_kept_time() -> None:
     metrics = Metrics(clock=lambda: report)
     kept = {kept: value(metrics, "trunkline_clock_ticks_total", kept=kept) for kept in ("in_time", "late", "never")}
     assert kept == {"in_time": 970, "late": 30, "never": 4}
+
+
+def test_how_speech_engines_do() -> None:
+    counters = EngineCounters()
+    counters.uses["stt", "studio"] = EngineUse(answered=3, failed=1, seconds=0.75)
+    metrics = Metrics(engines=counters)
+    told = {"task": "stt", "engine": "studio"}
+    assert value(metrics, "trunkline_speech_requests_total", outcome="answered", **told) == 3
+    assert value(metrics, "trunkline_speech_requests_total", outcome="failed", **told) == 1
+    assert value(metrics, "trunkline_speech_seconds_total", **told) == 0.75
 
 
 def test_what_a_busy_machine_leaves_out() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trunkline.cli.shared import load_settings
-from trunkline.settings import AgentSettings, ListeningSettings, N8nSettings, Settings
+from trunkline.settings import AgentSettings, ListeningSettings, N8nSettings, Settings, SpeechServerSettings
 from trunkline.settings_file import effective
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -20,6 +20,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
         for name, field in Settings.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     },
+    "speech.servers.NAME": SpeechServerSettings,
     "agents.NAME": AgentSettings,
     "agents.NAME.listening": ListeningSettings,
     "agents.NAME.n8n": N8nSettings,
@@ -61,11 +62,13 @@ def reference() -> Iterator[str]:
         yield "| key | default | what it does |"
         yield "|---|---|---|"
         for name, field in model.model_fields.items():
-            if name not in ("listening", "n8n"):
+            if name not in ("listening", "n8n", "servers"):
                 yield f"| `{name}` | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
     default = field.get_default(call_default_factory=True)
     if default is None or default in ("", (), {}):
         return "–"

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from trunkline.audio import FRAME_SAMPLES, SAMPLE_BYTES, bytes_of, to_float
+from trunkline.audio import bytes_of
 from trunkline.errors import SpeechUnavailable
 from trunkline.ports import Transcript
+from trunkline.speech.utterances import NOTHING, believed, nobody_spoke
 from trunkline.speech.worker_pool import WorkerPool
 
-NOTHING: Final = Transcript("", 0.0)
-
-_SHORTEST: Final = 0.1
-_LONGEST: Final = 30.0
 _HEARD: Final = 29.0
 """Seconds that fit into Whisper's window beside the silence in front."""
-_SILENT: Final = 10 ** (-60 / 20)
-"""No 20 ms louder than −60 dB of full scale: nobody spoke, whatever Whisper would make of it."""
-_LEAST_SCORE: Final = -1.0
-"""Below it half the words or more were wrong in 46 of 46 measured utterances."""
-_LEAST_SCORE_WITHOUT_NO_SPEECH: Final = -1.2
-"""The score less the probability of no speech: noise, tones and music stay below, right words above."""
 
 
 class WhisperSpeechToText:
@@ -55,20 +43,13 @@ class WhisperSpeechToText:
 
     async def transcribe(self, audio: bytes, *, language: str = "en", hint: str = "") -> Transcript:
         """As the port says. `hint` works best as a list: `yes, no, Thursday, half past four`."""
-        if len(audio) % SAMPLE_BYTES:
-            raise ValueError("audio consists of 16-bit samples: its length is even")
-        if len(audio) > bytes_of(_LONGEST):
-            raise ValueError(f"an utterance lasts at most {_LONGEST:.0f} s")
+        silent = nobody_spoke(audio)
         pool = await self._ready()
-        if len(audio) < bytes_of(_SHORTEST) or loudest(audio) < _SILENT:
+        if silent:
             return NOTHING
         request = {"language": language.lower().partition("-")[0], "hint": hint}
         answer, _ = await pool.ask(request, audio[-bytes_of(_HEARD) :])
-        score, no_speech = answer["score"], answer["no_speech"]
-        words = any(character.isalnum() for character in answer["text"])
-        if not words or score < _LEAST_SCORE or score - no_speech < _LEAST_SCORE_WITHOUT_NO_SPEECH:
-            return NOTHING
-        return Transcript(answer["text"], min(1.0, math.exp(score)), answer["trails_off"])
+        return believed(answer["text"], answer["score"], answer["no_speech"], answer["trails_off"])
 
     async def close(self) -> None:
         self._closed = True
@@ -85,10 +66,3 @@ class WhisperSpeechToText:
                 await pool.start()
                 self._pool = pool
             return self._pool
-
-
-def loudest(audio: bytes) -> float:
-    """Root mean square, 0 to 1, of the loudest 20 ms."""
-    frames = len(audio) // (FRAME_SAMPLES * SAMPLE_BYTES)
-    wave = to_float(audio)[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES)
-    return float(np.sqrt(np.max(np.mean(np.square(wave), axis=1))))

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from typing import Final
 
 from trunkline.audio import bytes_of
 from trunkline.errors import SpeechUnavailable
+from trunkline.speech.sound_memory import SoundMemory
 from trunkline.speech.worker_pool import WorkerPool
 from trunkline.spoken_text import pieces, speakable
 
 _SENTENCE_PAUSE: Final = bytes(bytes_of(0.17))
 """Between sentences; each already ends with 80 ms of near-silence."""
 _CLAUSE_PAUSE: Final = bytes(bytes_of(0.05))
-_REMEMBERED_LENGTH: Final = bytes_of(8.0)
-_REMEMBERED_BYTES: Final = 8_000_000
-
-Key = tuple[str, str, float]
 
 
 class WorkerVoice:
@@ -29,7 +25,7 @@ class WorkerVoice:
         self._starting = asyncio.Lock()
         self._started = False
         self._closed = False
-        self._memory = _Memory()
+        self._memory = SoundMemory()
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -68,25 +64,3 @@ class WorkerVoice:
         _, sound = await self._pool.ask({"text": piece, "voice": voice, "speed": speed})
         self._memory.put(key, sound)
         return sound
-
-
-class _Memory:
-    """Least recently used audio, bounded in bytes."""
-
-    def __init__(self) -> None:
-        self._sounds: OrderedDict[Key, bytes] = OrderedDict()
-        self._size = 0
-
-    def get(self, key: Key) -> bytes | None:
-        if key in self._sounds:
-            self._sounds.move_to_end(key)
-        return self._sounds.get(key)
-
-    def put(self, key: Key, sound: bytes) -> None:
-        if len(sound) > _REMEMBERED_LENGTH or key in self._sounds:
-            return
-        self._sounds[key] = sound
-        self._size += len(sound)
-        while self._size > _REMEMBERED_BYTES:
-            _, dropped = self._sounds.popitem(last=False)
-            self._size -= len(dropped)

@@ -61,6 +61,24 @@ class LoadTime(Load, Protocol):
     def seconds(self) -> Mapping[LoadLevel, float]: ...
 
 
+class EngineUse(Protocol):
+    """What was asked of a speech engine, since its start."""
+
+    @property
+    def answered(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def seconds(self) -> float:
+        """From request to first answer, of all that were answered."""
+
+
+class EngineUses(Protocol):
+    @property
+    def uses(self) -> Mapping[tuple[str, str], EngineUse]:
+        """By task (`stt`, `tts`) and engine."""
+
+
 class Metrics:
     """A watcher of the switchboard, with a registry of its own."""
 
@@ -69,6 +87,7 @@ class Metrics:
         audio: Callable[[], AudioCounters] | None = None,
         clock: Callable[[], MediaClock] | None = None,
         load: LoadTime | None = None,
+        engines: EngineUses | None = None,
     ) -> None:
         registry = self._registry = CollectorRegistry()
         Info("trunkline_build", "What is running.", registry=registry).info({"version": trunkline.__version__})
@@ -107,6 +126,8 @@ class Metrics:
         )
         if audio is not None:
             registry.register(_AudioCollector(audio))
+        if engines is not None:
+            registry.register(_EngineCollector(engines))
         if clock is not None:
             registry.register(_ClockCollector(clock))
         if load is not None:
@@ -200,4 +221,27 @@ class _LoadCollector(Collector):
         )
         for level, passed in self._load.seconds.items():
             seconds.add_metric([level.name.lower()], passed)
+        yield seconds
+
+
+class _EngineCollector(Collector):
+    def __init__(self, engines: EngineUses) -> None:
+        self._engines = engines
+
+    def collect(self) -> Iterable[Metric]:
+        requests = CounterMetricFamily(
+            "trunkline_speech_requests",
+            "What speech engines were asked, `local` or a server's name; after a failure another one is asked.",
+            labels=["task", "engine", "outcome"],
+        )
+        seconds = CounterMetricFamily(
+            "trunkline_speech_seconds",
+            "Time to the words (stt) or to the first sound (tts), of all that were answered.",
+            labels=["task", "engine"],
+        )
+        for (task, engine), use in sorted(self._engines.uses.items()):
+            requests.add_metric([task, engine, "answered"], use.answered)
+            requests.add_metric([task, engine, "failed"], use.failed)
+            seconds.add_metric([task, engine], use.seconds)
+        yield requests
         yield seconds
