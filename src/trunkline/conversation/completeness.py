@@ -111,11 +111,12 @@ _ASKS_FOR_IT: Final = re.compile(r"\b(?:wh\w+|how|that|\w+thing|all|the (?:one|o
 """Where the object has been named before its verb, or it is denied: "the one I ordered", "I didn't order"."""
 _ANNOUNCES: Final = re.compile(
     r"^(?:(?:and|so|well|yes|yeah|okay|oh|actually|just|hi|hello) )*"
-    r"(?:(?:just )?(?:one|a|another|the) (?:\w+ )?(?:thing|question)(?: is)?|"
+    r"(?:(?:let me (?!know)|hang on|hold on|bear with me|give me (?:a|one|two) (?:second|moment|minute)).*|"
+    r"(?:just )?(?:one|a|another|the) (?:\w+ )?(?:thing|question)(?: is)?|"
     r"i (?:just )?(?:have|had|'ve got) (?:a|one|another) (?:\w+ )?question|first of all|by the way|to be honest|"
     r"in that case|as i said|on the other hand|at the moment|my (?:\w+ )?problem is)$"
 )
-"""Said before the point."""
+"""Said before the point, or to gain time for it."""
 _MAY_STILL_END: Final = re.compile(
     r"(?:^|\s)(?:come|go|log|sign|hold|fill|fill it|check|dial|turn it|hang|carry|move|get|stay) (?:in|on)$|"
     r"(?:^|\s)(?:like|do|hear|know|about|want|need|believe|is|was|for|after|before|you|me) (?:that|this|these|so)$|"
@@ -125,10 +126,12 @@ _MAY_STILL_END: Final = re.compile(
 """Ends that look open and needn't be."""
 _ASKS_BACK: Final = re.compile(r"^(?:and |so )?(?:what|who|where|which|how|when|why)\b.*\?$")
 """"What is it for?" ends as no statement does."""
-_NO_MAIN_CLAUSE: Final = r"\b(?!.*, (?!who|which|that|where|when|and|or)\w+ \w+)"
-_LEADS_UP: Final = re.compile(rf"^(?:to|if|although|while|since|unless) \S+ \S+ \S+{_NO_MAIN_CLAUSE}")
+_NO_MAIN_CLAUSE: Final = r"(?!.*, (?!who|which|that|where|when|and|or)[\w']+ [\w']+)"
+_LEADS_UP: Final = re.compile(rf"^{_NO_MAIN_CLAUSE}(?:to|if|although|while|since|unless) \S+ \S+ \S+")
 """"To change my booking." comes before the point."""
-_STARTS_A_CLAUSE: Final = re.compile(rf"^(?:to|if|when|while|since|although|after|before|because|at){_NO_MAIN_CLAUSE}")
+_STARTS_A_CLAUSE: Final = re.compile(
+    rf"^{_NO_MAIN_CLAUSE}(?:to|if|when|while|since|although|after|before|because|at)\b"
+)
 """So does "when I come home", unless it is the answer."""
 
 _WHOLE: Final = re.compile(

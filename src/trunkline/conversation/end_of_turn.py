@@ -45,18 +45,16 @@ class EndOfTurn:
     agreed_seconds: float = 0.1
     """A whole answer, or a sentence that is certainly over."""
     contradicted_seconds: float = 0.45
-    """A whole answer that doesn't sound like one, or a sentence after which little may come."""
-    likely_seconds: float = 0.8
+    """A whole answer that doesn't sound like one."""
+    likely_seconds: float = 0.9
     """A sentence after which more may come."""
     undecided_seconds: float = 0.9
     """The words don't tell, nothing speaks against it."""
     doubtful_seconds: float = 1.1
     """The words don't tell or aren't known, and the sound isn't complete or the last word trails off; or a sentence
     after which more usually comes."""
-    certain_above: float = 0.9
+    certain_above: float = 0.87
     """Probability that a sentence was the end, from which it is taken for it."""
-    confident_above: float = 0.8
-    """The same, for `contradicted_seconds`."""
     likely_above: float = 0.5
     """The same, for `likely_seconds`."""
     no_words_seconds: float = 0.9
@@ -94,8 +92,6 @@ class EndOfTurn:
     def _behind_a_sentence(self, probability: float) -> float:
         if probability >= self.certain_above:
             return self.agreed_seconds
-        if probability >= self.confident_above:
-            return self.contradicted_seconds
         return self.likely_seconds if probability >= self.likely_above else self.doubtful_seconds
 
     def decide(
