@@ -360,6 +360,8 @@ class AgentSettings(Section):
     def _mind(self) -> AgentSettings:
         if self.brain == "n8n" and self.n8n.webhook_url is None:
             raise ValueError('brain = "n8n" needs n8n.webhook_url, the production address of the workflow\'s webhook')
+        if self.brain == "n8n" and self.n8n.answer_seconds >= self.give_up_after_seconds:
+            raise ValueError("n8n.answer_seconds must lie below give_up_after_seconds, which ends the call")
         if self.brain == "scripted" and not self.transcribe:
             raise ValueError("the scripted brain needs words: transcribe = false is for workflows that transcribe")
         return self

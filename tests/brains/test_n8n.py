@@ -344,6 +344,7 @@ async def _until(condition: Callable[[], bool]) -> None:
         ('brain = "n8n"\n[agents.a.n8n]\nwebhook_url = "https://user:pass@x/y"', "https://n8n.example.com"),
         ('brain = "n8n"\n[agents.a.n8n]\nwebhook = "https://x/y"', "webhook_url"),
         ('brain = "n8n"\n[agents.a.n8n]\nwebhook_url = "https://x/y"\ntransfer_to = "911"', "E.164"),
+        ('brain = "n8n"\ngive_up_after_seconds = 10\n[agents.a.n8n]\nwebhook_url = "https://x/y"', "answer_seconds"),
         ("transcribe = false", "scripted"),
     ],
 )

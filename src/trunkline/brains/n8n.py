@@ -14,7 +14,7 @@ from trunkline.brains.n8n_reply import Reply
 from trunkline.brains.n8n_request import WebhookRequest, process_input, welcome
 from trunkline.brains.n8n_sound import Sounds
 from trunkline.brains.n8n_stream import ReplyStream, is_audio
-from trunkline.brains.n8n_webhook import Webhook, body_of
+from trunkline.brains.n8n_webhook import READY_SECONDS, Webhook, body_of
 from trunkline.brains.scripted import ScriptedBrain
 from trunkline.brains.timely import by
 from trunkline.ports import BrainAction, CallBriefing, HangUp, Note, PersonTurn, Say, SendKeys, Transfer
@@ -35,8 +35,8 @@ class N8nBrain:
         self._sounds = Sounds(agent.n8n)
 
     async def open(self, briefing: CallBriefing) -> SteadySession:
-        self._webhook.prepare()
         session = N8nSession(briefing, self._agent, self._webhook, self._sounds)
+        session.turn_ahead()
         return SteadySession(session, self._agent, briefing, self._script)
 
     async def close(self) -> None:
@@ -54,9 +54,13 @@ class N8nSession:
         self._webhook = webhook
         self._sounds = sounds
         self._said: list[str] = []
+        self._ready_until = 0.0
 
     def turn_ahead(self) -> None:
-        self._webhook.prepare()
+        now = asyncio.get_running_loop().time()
+        if now > self._ready_until:
+            self._ready_until = now + READY_SECONDS / 2
+            self._webhook.prepare()
 
     def greet(self) -> AsyncGenerator[BrainAction, None]:
         return self._ask(welcome(self._call), self._settings.welcome_seconds)
@@ -73,7 +77,7 @@ class N8nSession:
         self._said = [text]
 
     async def _ask(self, request: WebhookRequest, seconds: float) -> AsyncGenerator[BrainAction, None]:
-        self._said = []
+        self._said, self._ready_until = [], 0.0
         deadline = asyncio.get_running_loop().time() + seconds
         async with AsyncExitStack() as exchange:
             asked = exchange.enter_async_context(self._webhook.post(request))

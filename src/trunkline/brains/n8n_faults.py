@@ -221,9 +221,7 @@ def _message(text: str) -> str | None:
 _STARTING: Final = re.compile(r"n8n is starting up", re.I)
 _AT_ONCE: Final = re.compile(r"\s*workflow (?:was|got) started\.?\s*$", re.I)
 _NO_NODE: Final = re.compile(r"No Respond to Webhook node found|unused Respond to Webhook node", re.I)
-_HTML: Final = re.compile(
-    r"<!doctype|<\?xml|<(?:html|head|body|title|script|style|center|h1|meta|pre)\b|</(?:p|div|a|span|table|ul)>", re.I
-)
+_HTML: Final = re.compile(r"<!doctype|<\?xml|<(?:html|head|body|title|script|style|center|meta)\b", re.I)
 _ERROR: Final = re.compile(
     r"""^\s*(?:
         (?:[\w.]*(?:Error|Exception)|ERR_\w+|E(?:CONN|NOT|TIMED|AI_)\w+|\[?ERROR\]?)\s*(?::|\[|$)

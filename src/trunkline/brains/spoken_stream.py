@@ -15,11 +15,14 @@ from trunkline.brains.templates import sentences
 
 _LONGEST: Final = 400
 """Characters without the end of a sentence before they are cut at a clause."""
+_LONGEST_MARK: Final = 120
 _UNSAID: Final = re.compile(r"```.*?```|<think>.*?</think>", re.DOTALL)
 _UNSAID_BEGINS: Final = re.compile(r"```|<think>|<(?:t(?:h(?:i(?:nk?)?)?)?)?$|``?$")
-_MARK: Final = r"(hang[_ -]?up|transfer|dtmf)\b\s*(?:[:=]\s*|\s+|\(\s*)?([+0-9*#A-Da-d() .-]*?)\s*\)?"
-_LINE: Final = re.compile(rf"^[\s\[<{{(*_`]*{_MARK}[\s\]>}})*_`.]*$", re.I)
-_INLINE: Final = re.compile(rf"\[\[?\s*{_MARK}\s*\]\]?", re.I)
+_VALUE: Final = r"[+0-9*#A-DW() .,-]*?|true"
+_LINE: Final = re.compile(
+    rf"[\s\[<{{(*_`\"]*(hang[_-]?up|transfer|dtmf)(?:\s*\"?\s*[:=(]\s*\"?({_VALUE}))?[\s\]>}})*_`\".]*", re.I
+)
+_INLINE: Final = re.compile(rf"\[\[?\s*(hang[ _-]?up|transfer|dtmf)(?:[\s:=(]+({_VALUE}))?\s*\)?\s*\]\]?", re.I)
 _LIST_NUMBER: Final = re.compile(r"^\s*(?:\d{1,2}|[a-z])[.)]$", re.I)
 _JSON_BEGINS: Final = re.compile(r'\{\s*(?:"|$|\})|\[\s*(?:[{"]|$)')
 
@@ -70,7 +73,7 @@ class SpokenStream:
         line, end, rest = said.partition("\n")
         if end:
             self._rest = rest + held
-            return [reply for piece in _split(line) for reply in self._spoken(piece)]
+            return self._line(line)
         pieces = _split(said)
         if len(pieces) < 2:
             return None
@@ -88,18 +91,22 @@ class SpokenStream:
 
     def _last(self, text: str) -> list[Reply]:
         self._rest = ""
-        return [reply for line in text.split("\n") for piece in _split(line) for reply in self._spoken(piece)]
+        return [reply for line in text.split("\n") for reply in self._line(line)]
+
+    def _line(self, line: str) -> list[Reply]:
+        mark = _LINE.fullmatch(line) if len(line) <= _LONGEST_MARK else None
+        if mark is not None and (reply := _of_mark(mark)) is not None:
+            return [reply]
+        return [reply for piece in _split(line) for reply in self._spoken(piece)]
 
     def _spoken(self, text: str) -> list[Reply]:
-        """A sentence or a line: its words, then its marks."""
-        if (mark := _LINE.match(text)) is not None and (reply := _of_mark(mark)) is not None:
-            return [reply]
+        """A sentence: its words, then its marks."""
         if not self._checked and text.strip():
             if (fault := of_text(text)) is not None:
                 raise N8nFault(fault)
             self._checked = True
         marks = [reply for match in _INLINE.finditer(text) if (reply := _of_mark(match)) is not None]
-        words = _INLINE.sub(" ", text).strip()
+        words = re.sub(r"\s+(?=[.!?,]|$)", "", _INLINE.sub("", text)).strip()
         if not any(character.isalnum() for character in words):
             return marks
         return [Reply(words), *marks]
@@ -128,13 +135,13 @@ def _short_enough(sentence: str) -> list[str]:
 
 
 def _of_mark(match: re.Match[str]) -> Reply | None:
-    what, value = match[1].lower(), match[2].strip()
+    what, value = match[1].lower(), (match[2] or "").strip()
     if what == "transfer":
         return Reply(transfer=value) if re.search(r"\d", value) else None
     if what == "dtmf":
         digits = value.replace(" ", "")
         return Reply(keys=digits) if DIGITS.fullmatch(digits) else None
-    return None if value else Reply(hang_up=True)
+    return Reply(hang_up=True) if value.lower() in ("", "true") else None
 
 
 def _parsed(text: str) -> Any:

@@ -50,7 +50,7 @@ class TurnLog:
     def agent(self, answer: Answer, guess: Guess | None) -> None:
         """The agent's turn is over, whether it came to its end or not. Nothing is noted when no word was heard."""
         first = answer.first
-        if first is None or first.started_at is None or (answer.cut_off and not answer.heard):
+        if first is None or first.started_at is None or (answer.cut_off and answer.text and not answer.heard):
             return
         self._finish(
             Speaker.AGENT,
