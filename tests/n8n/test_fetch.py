@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 from pathlib import Path
 
 import pytest
 
 from trunkline.errors import N8nUnavailable
-from trunkline.n8n import fetch
 from trunkline.n8n.fetch import N8N, NODES, find_n8n, provide_n8n
 
 NPM = """#!/bin/sh
@@ -33,7 +33,7 @@ EOF
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What npm was asked, line by line."""
     node = NODES["x86_64"]
-    monkeypatch.setattr(fetch.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     npm = tmp_path / "bin" / "npm"
     npm.parent.mkdir()
     script = NPM.replace("@NODE@", node.name).replace("@HASH@", N8N.integrity).replace("@NODE_HASH@", node.integrity)
