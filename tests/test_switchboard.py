@@ -29,7 +29,7 @@ from trunkline.errors import (
 )
 from trunkline.events import CallUpdate, FarEndAnswered, FarEndGone, FarEndProgress, FarEndRinging, PbxEvent, PbxLost
 from trunkline.models import CallId, CallRecord, CallRequest, CallState, Direction, Disposition, HangUpBy
-from trunkline.ports import BrainSession, CallBriefing, CallLeg, LegListener
+from trunkline.ports import BrainAction, BrainSession, CallBriefing, CallLeg, LegListener, Say, Transfer
 from trunkline.settings import AgentSettings, ServiceSettings, Settings, TrunkSettings
 from trunkline.switchboard import Agent, Switchboard
 
@@ -371,6 +371,51 @@ async def test_hung_up_on_request_in_the_conversation(office: Office) -> None:
     ended = await office.ended(record.id)
     assert ended.end is not None
     assert (ended.end.disposition, ended.end.hung_up_by) == (Disposition.ANSWERED, HangUpBy.OPERATOR)
+
+
+async def transferred(office: Office) -> CallId:
+    """A call whose agent has put the person through: its audio is closed, its channel lives on."""
+
+    class Clerk(Mind):
+        async def greet(self) -> AsyncGenerator[BrainAction, None]:
+            yield Say("One moment.")
+            yield Transfer("+1 415 555 0177")
+
+    office.brain.mind = Clerk()
+    record = await office.place()
+    leg = FakeLeg(record.id, lambda: None)
+    office.legs.expected[record.id](leg)
+    await office.until(lambda: leg._listener is not None)
+    while not leg.closed:
+        await leg.run(0.1)
+    assert office.pbx.next == [(record.id, "+14155550177")]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert record.id in office.board.live_calls, "the person is still on the line"
+    return record.id
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ("ANSWER", "The agent transferred the call to +14155550177."),
+        ("BUSY", "The agent transferred the call to +14155550177, but nobody answered there (BUSY)."),
+    ],
+)
+async def test_a_transferred_call_lasts_as_long_as_the_person_stays(office: Office, status: str, reason: str) -> None:
+    call_id = await transferred(office)
+    office.pbx.report(FarEndGone(call_id, 16, transfer=status))
+    end = (await office.ended(call_id)).end
+    assert end is not None
+    assert (end.disposition, end.hung_up_by, end.reason) == (Disposition.ANSWERED, HangUpBy.AGENT, reason)
+
+
+async def test_a_transferred_call_can_be_hung_up(office: Office) -> None:
+    call_id = await transferred(office)
+    await office.board.hang_up(call_id)
+    end = (await office.ended(call_id)).end
+    assert end is not None and end.hung_up_by is HangUpBy.OPERATOR
+    assert office.pbx.hung_up == [call_id]
 
 
 async def test_asterisk_dies_in_the_conversation(office: Office) -> None:
