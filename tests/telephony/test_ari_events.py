@@ -108,3 +108,14 @@ def test_which_call_a_message_is_about() -> None:
     assert call_of(destroyed(16)) == CALL
     assert call_of({"type": "ApplicationReplaced", "application": "trunkline"}) is None
     assert call_of({"type": "ChannelDestroyed", "channel": "no object"}) is None
+
+
+@pytest.mark.parametrize("status", ["ANSWER", "BUSY", ""])
+def test_how_a_transfer_went(status: str) -> None:
+    call = DialledCall(CALL)
+    message = last_answer("SIP%20200%20OK")
+    message["userevent"]["transfer"] = status
+    second_leg = {**dial("RINGING"), "peer": {**channel(), "id": "1764000000.7"}}
+    assert call_of(second_leg) != CALL, "its ringing is none of the call's"
+    assert call.event_of(message) is None
+    assert call.event_of(destroyed(16)) == FarEndGone(CALL, 16, transfer=status or None)
