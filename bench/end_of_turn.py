@@ -192,7 +192,7 @@ def groups(heard: Sequence[Heard]) -> list[tuple[str, ...]]:
     manners |= {"with pauses, recorded": "recorded"}
     parts |= {name: [one for one in with_pauses if one.turn.manner == manner] for name, manner in manners.items()}
     parts["without pauses"] = [one for one in heard if not one.turn.pauses]
-    return [(f"{name} ({len(part)} turns)", *_figures(play(policy, part))) for name, part in parts.items()]
+    return [(f"{name} ({len(part)} turns)", *_figures(play(policy, part))) for name, part in parts.items() if part]
 
 
 def _figures(result: Result) -> tuple[str, ...]:
