@@ -80,6 +80,9 @@ _CANNOT_BE_LAST: Final = _FILLERS | _set(
     "what's where's who's want wanted need needed trying wondering tell give says called named number's name's",
 )
 """Words after which English goes on; `_MAY_STILL_END` knows exceptions."""
+_COUNTS: Final = frozenset(map(str, range(1, 100))) | _set(
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty"
+)
 _ASIDES: Final = _set("sure yes yeah yep no okay ok right well oh so and hi hello alright it")
 """Before a number nothing but these has been said: it is still to come."""
 
@@ -141,7 +144,8 @@ _WHOLE: Final = re.compile(
     r"not (?:really|yet|now|today)|okay|ok|sure|of course|certainly|absolutely|definitely|exactly|correct|right|"
     r"alright|all right|fine|great|perfect|perhaps|nothing|none|never|just me|(?:i'm )?sorry|pardon|excuse me|hello|hi|"
     r"what|stop|cancel|help|operator|repeat|speaking|go ahead|this is s?he|i don't know|i'm not sure|yeah i guess|"
-    r"i (?:do|am|can|will|did|don't|can't|won't|guess so|hope so|think so|don't think so)|i'm not|it is|it isn't|"
+    r"i (?:do|am|can|will|did|don't|can't|won't|(?:guess|hope|think|suppose) so|don't (?:think so|remember|mind))|"
+    r"i'm (?:not|afraid (?:so|not))|it is|it isn't|no idea|not at all|as soon as possible|any ?time|whenever|either|"
     r"it was|who is this|who are you|what is it|what's that|what is that|how are you|where are you|(?:please )?do|"
     r"(?:can|could) you (?:please )?(?:repeat (?:that|it)|say that again|help(?: me)?))"
     r"(?: (?:please|thanks|then|really|actually|though|again|at all))?"
@@ -224,7 +228,14 @@ def _is_a_birth_date(text: str, words: list[str], asked: Asked) -> Completeness 
 
 
 def _is_a_time(text: str, words: list[str], asked: Asked) -> Completeness | None:
-    return Completeness.COMPLETE if asked not in DICTATED and is_time_or_date(" ".join(words)) else None
+    if asked in DICTATED or not is_time_or_date(" ".join(words)):
+        return None
+    return Completeness.COMPLETE if text.endswith(",") else Completeness.WHOLE
+
+
+def _is_a_count(text: str, words: list[str], asked: Asked) -> Completeness | None:
+    """ "Seven." to "how many?"."""
+    return Completeness.WHOLE if asked is Asked.FREE and len(words) == 1 and words[0] in _COUNTS else None
 
 
 def _goes_on(text: str, words: list[str], asked: Asked) -> Completeness | None:
@@ -253,6 +264,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
     _is_a_birth_date,
     _dictates,
     _is_a_time,
+    _is_a_count,
     _goes_on,
     _is_a_sentence,
 )
