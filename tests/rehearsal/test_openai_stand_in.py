@@ -161,7 +161,9 @@ async def test_models_are_listed() -> None:
     assert {"gpt-4o-mini", "whisper-1", "tts-1"} <= {model["id"] for model in found["data"]}
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"model": "gpt-4o-mini"}'])
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"{}", b'{"model": "gpt-4o-mini"}', b'{"model": "gpt-4o-mini", "messages": ["hi"]}']
+)
 async def test_a_broken_request_is_refused(content: bytes) -> None:
     async with models() as http:
         answer = await http.post("/chat/completions", content=content)

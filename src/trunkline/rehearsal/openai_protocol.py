@@ -64,7 +64,7 @@ def models() -> dict[str, Any]:
 def user_messages(body: Mapping[str, Any]) -> list[str]:
     """What the user said, message by message. Raises `Refused`."""
     messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
+    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
         raise Refused(400, "Missing required parameter: 'messages'.", param="messages")
     return [_text(message.get("content")) for message in messages if message.get("role") == "user"]
 
