@@ -33,7 +33,8 @@ LONGEST_CALM: Final = 60 * WINDOW
 class LoadGauge:
     """Fits `ports.Load`; `woke` fits `PacingClock.watch`, `rests` fits `PacingClock.at_rest`.
 
-    Goes up at once, down one level at a time.
+    Goes up at once, but one level at a time, a second apart: what is left out first has to have its chance. Goes down one
+    level at a time after a calm.
 
     `waiting`: how many requests wait for a speech process at the moment.
     """
@@ -50,6 +51,8 @@ class LoadGauge:
         """How many of them it takes to go down."""
         self._since_fall = LONGEST_CALM
         """Wake-ups since the level went down."""
+        self._since_rise = WINDOW
+        """The same since it went up."""
         self._wake_ups = dict.fromkeys(LoadLevel, 0)
 
     @property
@@ -69,10 +72,12 @@ class LoadGauge:
         self._busy[kind] += 1
         self._newest.append(kind)
         self._since_fall += 1
+        self._since_rise += 1
         needed = self._needed()
         self._relaxed = self._relaxed + 1 if needed < self._level else 0
         if needed > self._level:
-            self._rise(needed)
+            if self._since_rise >= WINDOW:
+                self._rise()
         elif self._relaxed >= self._patience:
             self._fall()
         self._wake_ups[self._level] += 1
@@ -83,6 +88,7 @@ class LoadGauge:
         self._newest.extend([0] * WINDOW)
         self._busy = [WINDOW, 0, 0]
         self._relaxed = 0
+        self._since_rise = WINDOW
 
     def _needed(self) -> LoadLevel:
         _, busy, very_busy = self._busy
@@ -92,9 +98,10 @@ class LoadGauge:
             return LoadLevel.NO_TURN_MODEL
         return LoadLevel.NORMAL
 
-    def _rise(self, needed: LoadLevel) -> None:
+    def _rise(self) -> None:
         self._patience = min(2 * self._patience, LONGEST_CALM) if self._since_fall < self._patience else CALM
-        self._level = needed
+        self._level = LoadLevel(self._level + 1)
+        self._since_rise = 0
 
     def _fall(self) -> None:
         self._level = LoadLevel(self._level - 1)
