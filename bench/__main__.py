@@ -9,6 +9,7 @@ Parts (all of them, where none is named):
     end-of-turn   cuts against latency over held-out turns on three lines, simulated
     barge-in      how soon the agent falls silent, and how often for nothing, simulated
     capacity      1 to 100 conversations at once
+    n8n           what Trunkline adds to a turn that a workflow answers, whole or streamed
 
 Results go to `var/bench/results.json`, a part's own files beside it.
 """
@@ -24,7 +25,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bench import barge_in, calls, end_of_turn, turn_gap
+from bench import barge_in, calls, end_of_turn, n8n_overhead, turn_gap
 from bench.concurrency import curve, measuring
 
 SLOW_BRAIN_SECONDS: Final = 2.5
@@ -61,6 +62,12 @@ async def _barge_in(count: int, folder: Path) -> Any:
     return results
 
 
+async def _n8n(count: int, folder: Path) -> Any:
+    results = await n8n_overhead.measure(count // 2, folder)
+    console.print(n8n_overhead.table(results))
+    return results
+
+
 async def _capacity(count: int, folder: Path) -> Any:
     points = await measuring.measure(measuring.QUICK, folder)
     console.print(curve.table(points))
@@ -72,6 +79,7 @@ PARTS: Final[dict[str, tuple[str, Part]]] = {
     "turn-gap": ("Turns with pauses in them", _turn_gap),
     "end-of-turn": ("Cuts against latency, on three lines", _end_of_turn),
     "barge-in": ("Interruptions, signs of listening, noises and echo", _barge_in),
+    "n8n": ("Turns that a workflow answers", _n8n),
     "capacity": ("Many conversations at once", _capacity),
 }
 
