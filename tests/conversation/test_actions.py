@@ -157,6 +157,6 @@ async def test_a_greeting_that_is_late_is_bridged() -> None:
     await booth.until(lambda: booth.agent_speaks, 1.5)
     there.set()
     await booth.until(lambda: len(booth.turns) == 1)
-    assert booth.turns[0].text.endswith("Good morning.")
+    assert booth.turns[0].text == f"{AgentSettings().hold_on} Good morning."
     await preparing
     booth.hang_up()

@@ -106,12 +106,14 @@ class Answering:
         drop(answer.thinking)
         await asyncio.wait({answer.thinking})
 
-    async def bridge(self, answer: Answer, since: float) -> None:
+    async def bridge(self, answer: Answer, since: float, *, greeting: bool = False) -> None:
         """Say the fillers into a silence that began at `since`, until the answer is there, and into its own pauses.
 
         Raises `BrainError` when it isn't there after `give_up_after_seconds`.
         """
-        for after, filler in self._fillers:
+        # Nobody begins a call with "let me see".
+        fillers = [(self._fillers[0][0], self._fillers[-1][1])] if greeting and self._fillers else self._fillers
+        for after, filler in fillers:
             await self._clock.sleep(since + after - self._clock.now())
             if _begun(answer):
                 break

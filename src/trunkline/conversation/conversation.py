@@ -340,13 +340,16 @@ class Conversation:
             await self._answering.made(answer)
             await self._speaker.until_left(0)
 
-        bridge = asyncio.create_task(self._answering.bridge(answer, self._clock.now())) if bridged else None
+        bridge = asyncio.create_task(self._bridge(answer)) if bridged else None
         try:
             heard_out = await self._hold_floor(answer, deliver(), bridge=bridge)
         finally:
             if bridge is not None:
                 await _over(bridge)
         return _ending(answer) if heard_out else None
+
+    async def _bridge(self, answer: Answer) -> None:
+        await self._answering.bridge(answer, self._clock.now(), greeting=answer is self._greeting)
 
     async def _hold_floor(
         self,
