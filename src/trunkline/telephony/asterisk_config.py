@@ -25,8 +25,6 @@ CALL_CONTEXT: Final = "trunkline-call"
 CALL_EXTENSION: Final = "media"
 NEXT_VARIABLE: Final = "TRUNKLINE_NEXT"
 """Channel variable with the endpoint a call is put through to when our media closes; `…_SECONDS`: how long it rings."""
-MANAGER_PORT: Final = 5038
-"""Of Asterisk's manager interface, on the instance's own loopback address. We use it by HTTP only."""
 GONE_CONTEXT: Final = "trunkline-gone"
 GONE_EVENT: Final = "TrunklineFarEndGone"
 
@@ -70,6 +68,8 @@ class AsteriskInstance:
     """`host:port` of our AudioSocket server."""
     trunk: TrunkSettings
     ari_password: str = field(repr=False)
+    manager_port: int = 5038
+    """Of Asterisk's manager interface, at `http_address`. We use it by HTTP only, but it opens the port as well."""
     rtp_ports: tuple[int, int] = (10000, 20000)
     external_address: str | None = None
     local_nets: tuple[str, ...] = ()
@@ -219,7 +219,7 @@ def _manager(instance: AsteriskInstance) -> str:
                 ("enabled", "yes"),
                 ("webenabled", "yes"),
                 ("bindaddr", instance.http_address),
-                ("port", MANAGER_PORT),
+                ("port", instance.manager_port),
                 ("displayconnects", "no"),
             ],
         ),

@@ -21,12 +21,13 @@ from typing import Final
 
 from trunkline.errors import PbxUnavailable
 from trunkline.settings import AsteriskSettings, Settings, TrunkSettings
-from trunkline.telephony.asterisk_config import MANAGER_PORT, AsteriskInstance, host_and_port, render
+from trunkline.telephony.asterisk_config import AsteriskInstance, host_and_port, render
 from trunkline.telephony.asterisk_modules import MODULES
 from trunkline.telephony.asterisk_program import AsteriskProgram
 
 SIP_PORT: Final = 5060
 HTTP_PORT: Final = 8088
+MANAGER_PORT: Final = 5038
 _LOOPBACKS: Final = range(11, 255)
 _SOCKET_PATH_LIMIT: Final = 100
 """sun_path holds 108 bytes; `/asterisk.ctl` has to fit in as well."""
@@ -115,6 +116,7 @@ class PbxHome:
             sip_port=_sip_port(address, settings.asterisk.sip_port),
             http_address=loopback,
             http_port=HTTP_PORT,
+            manager_port=_port(loopback, MANAGER_PORT),
             audiosocket=audiosocket,
             ari_password=secrets.token_urlsafe(24),
             trunk=settings.trunk,
@@ -133,7 +135,7 @@ class PbxHome:
             except OSError:
                 claim.close()
                 continue
-            if _free(address, SIP_PORT) and _free(address, HTTP_PORT) and _free(address, MANAGER_PORT):
+            if _free(address, SIP_PORT) and _free(address, HTTP_PORT):
                 self._claims.append(claim)
                 return address
             claim.close()
@@ -205,8 +207,13 @@ def _sip_port(address: str, wanted: int) -> int:
                 f"Port {wanted} of {address} is taken.", remedy="Set asterisk.sip_port to another one, or to 0."
             )
         return wanted
-    if _free(address, SIP_PORT):
-        return SIP_PORT
+    return _port(address, SIP_PORT)
+
+
+def _port(address: str, usual: int) -> int:
+    """The usual one, or any that is free."""
+    if _free(address, usual):
+        return usual
     with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
