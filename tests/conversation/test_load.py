@@ -52,14 +52,12 @@ def test_single_late_wake_ups_are_no_load() -> None:
 )
 def test_many_late_wake_ups_raise_the_level_step_by_step(late: float, level: LoadLevel) -> None:
     gauge = LoadGauge()
-    wake(gauge, MANY - 1, late)
-    assert gauge.level is LoadLevel.NORMAL
-    wake(gauge, 1, late)
-    assert gauge.level is LoadLevel.NO_TURN_MODEL
-    wake(gauge, WINDOW - 1, late)
-    assert gauge.level is LoadLevel.NO_TURN_MODEL, "leaving out the model has a second to help"
-    wake(gauge, 1, late)
-    assert gauge.level is level
+    found = []
+    for times in (MANY - 1, 1, WINDOW - 1, 1):
+        wake(gauge, times, late)
+        found.append(gauge.level)
+    # Leaving out the model has a second to help.
+    assert found == [LoadLevel.NORMAL, LoadLevel.NO_TURN_MODEL, LoadLevel.NO_TURN_MODEL, level]
 
 
 def test_a_little_late_and_very_late_add_up() -> None:

@@ -33,8 +33,8 @@ LONGEST_CALM: Final = 60 * WINDOW
 class LoadGauge:
     """Fits `ports.Load`; `woke` fits `PacingClock.watch`, `rests` fits `PacingClock.at_rest`.
 
-    Goes up at once, but one level at a time, a second apart: what is left out first has to have its chance. Goes down one
-    level at a time after a calm.
+    Goes up at once, but one level at a time, a second apart: what is left out first has to have its chance. Goes down
+    one level at a time after a calm.
 
     `waiting`: how many requests wait for a speech process at the moment.
     """
