@@ -68,10 +68,16 @@ async def test_a_call_is_placed_by_webhook_and_by_form(n8n: RealN8n) -> None:
         assert answer.json()["message"] == "Call initiated"
         form = f"{n8n.url}/form/trunkline-call"
         assert "Call somebody" in (await http.get(form)).text
-    placed = PlaceCall.model_validate(n8n.calls[-1])
-    assert (placed.phone_number, placed.context) == ("+14155550123", "outbound-ai-conversational")
-    assert placed.variables == {"name": "Anna"}
-    assert placed.callback_url is not None and placed.callback_url.endswith("/webhook/trunkline-call-finished")
+        filled = {"field-0": (None, "+14155550124"), "field-1": (None, "Ben")}
+        assert (await http.post(form, files=filled)).status_code == 200
+    placed = [PlaceCall.model_validate(call) for call in n8n.calls]
+    assert [(call.phone_number, call.variables) for call in placed] == [
+        ("+14155550123", {"name": "Anna"}),
+        ("+14155550124", {"name": "Ben"}),
+    ]
+    for call in placed:
+        assert call.context == "outbound-ai-conversational"
+        assert call.callback_url is not None and call.callback_url.endswith("/webhook/trunkline-call-finished")
 
 
 async def test_the_end_of_a_call_is_taken(n8n: RealN8n) -> None:
