@@ -22,15 +22,15 @@ from bench.concurrency.orders import obey, tell
 from bench.concurrency.rtp_wire import RtpWire, address_of
 from bench.concurrency.voices import background, fluent_speech
 from trunkline.audio import FRAME_SECONDS
-from trunkline.rehearsal import sdp
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.digest import DigestGuard
 from trunkline.rehearsal.sip_agent import SipAgent
 from trunkline.rehearsal.sip_call import AgentEvent, CallEnded, CallOffered, MediaMoved, SipCall
-from trunkline.rehearsal.sip_endpoint import SipEndpoint
-from trunkline.rehearsal.sip_message import PeerAddress
 from trunkline.rehearsal.termination import Termination
 from trunkline.settings import AsteriskSettings
+from trunkline.sip import sdp
+from trunkline.sip.digest import DigestGuard
+from trunkline.sip.endpoint import SipEndpoint
+from trunkline.sip.message import PeerAddress
 from trunkline.telephony.asterisk_fetch import provide_sounds
 
 HOST = "127.0.0.1"

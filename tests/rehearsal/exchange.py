@@ -7,13 +7,13 @@ import itertools
 from sipmessage import Message, Request, Response
 
 from tests.rehearsal.sip_caller import Wording, new_branch
-from trunkline.rehearsal import sdp
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.digest import DigestGuard, authorization, parse_parameters
 from trunkline.rehearsal.sip_agent import SipAgent
 from trunkline.rehearsal.sip_call import AgentEvent, CallOffered, SipCall
-from trunkline.rehearsal.sip_message import PeerAddress
 from trunkline.rehearsal.termination import Termination
+from trunkline.sip import sdp
+from trunkline.sip.digest import DigestGuard, authorization, parse_parameters
+from trunkline.sip.message import PeerAddress
 
 ADDRESS = ("127.0.0.1", 5070)
 ANSWER = sdp.build("127.0.0.1", 41000, codec="ulaw", key_payload=101, session=1)

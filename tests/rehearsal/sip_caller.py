@@ -9,9 +9,9 @@ from typing import Self
 
 from sipmessage import Message, Request, Response
 
-from trunkline.rehearsal import sdp
-from trunkline.rehearsal.digest import authorization, parse_parameters
-from trunkline.rehearsal.sip_message import PeerAddress
+from trunkline.sip import sdp
+from trunkline.sip.digest import authorization, parse_parameters
+from trunkline.sip.message import PeerAddress
 
 NUMBER = "+14155550123"
 CALLER_ID = "+14155550100"

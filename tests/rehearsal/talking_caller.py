@@ -10,12 +10,12 @@ from sipmessage import Response
 
 from tests.rehearsal.sip_caller import SipCaller as Sip
 from tests.rehearsal.sip_caller import Wording, offer
-from trunkline.rehearsal import sdp
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.clip import Clip
 from trunkline.rehearsal.frame_clock import FrameClock
 from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.studio import tone
+from trunkline.sip import sdp
 
 THRESHOLD = 328
 GREETING = Clip("[greeting]", tone((400.0,), 0.3))

@@ -16,8 +16,8 @@ from trunkline.rehearsal.report import CallReport, ClockReport, to_json
 from trunkline.rehearsal.rtp import RtpPacket
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.script import Line
-from trunkline.rehearsal.sip_agent import TraceLine
 from trunkline.rehearsal.termination import Cause
+from trunkline.sip.message import TraceLine
 
 ANSWERED = 100.0
 TALKS = Scenario.model_validate({"name": "talks", "steps": ["wait_for_agent", {"say": "Hello."}]})

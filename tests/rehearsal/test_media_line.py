@@ -8,13 +8,14 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from trunkline.rehearsal import rtp, sdp
+from trunkline.rehearsal import rtp
 from trunkline.rehearsal.clip import Clip
 from trunkline.rehearsal.impairment import Impairment, white_noise
 from trunkline.rehearsal.line_conditions import EchoTap, LineConditions, Noise
 from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.rtp import RtpSender
 from trunkline.rehearsal.studio import tone
+from trunkline.sip import sdp
 
 WORD = Clip("word", bytes(2 * 800) + tone((500.0,), 0.2, dbfs=-12) + bytes(2 * 480))
 """100 ms of silence, 200 ms of a tone, 60 ms of silence."""

@@ -11,8 +11,8 @@ from trunkline.rehearsal.media_line import Lateness
 from trunkline.rehearsal.report import LATE_MS, CallReport, ClockReport, KeyPress, SaidTurn, SipLine, Span
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.script import Line, Press
-from trunkline.rehearsal.sip_agent import TraceLine
 from trunkline.rehearsal.steps import Interrupt, Say
+from trunkline.sip.message import TraceLine
 
 
 def said_turns(

@@ -18,7 +18,6 @@ from typing import Self
 from trunkline.errors import NotReady, SettingsError
 from trunkline.ports import SpeechToText
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.digest import DigestGuard
 from trunkline.rehearsal.frame_clock import FrameClock
 from trunkline.rehearsal.measurement import magnitude_of
 from trunkline.rehearsal.progress import CallOver, CallTurnedAway, Progress
@@ -35,11 +34,12 @@ from trunkline.rehearsal.sip_call import (
     MediaMoved,
     SipCall,
 )
-from trunkline.rehearsal.sip_endpoint import SipEndpoint
-from trunkline.rehearsal.sip_message import PeerAddress
 from trunkline.rehearsal.studio import Studio
 from trunkline.rehearsal.talk import Exchange, Person
 from trunkline.rehearsal.termination import ANSWERS, Cause, Termination
+from trunkline.sip.digest import DigestGuard
+from trunkline.sip.endpoint import SipEndpoint
+from trunkline.sip.message import PeerAddress
 
 NO_ACK = "The answer was never acknowledged along the Record-Route, so the carrier dropped the call."
 FAREWELL_SECONDS = 1.0

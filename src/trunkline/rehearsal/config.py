@@ -11,8 +11,8 @@ import yaml
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 
 from trunkline.errors import SettingsError
-from trunkline.rehearsal.sip_transaction import SipTimers
 from trunkline.settings import E164, Section
+from trunkline.sip.transaction import SipTimers
 
 
 def _e164(number: str) -> str:

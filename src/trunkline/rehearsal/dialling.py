@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trunkline.errors import NotReady, SettingsError
-from trunkline.rehearsal import sdp
 from trunkline.rehearsal.assessment import sip_lines
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.frame_clock import FrameClock
@@ -21,10 +20,11 @@ from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.placing import Attempt
 from trunkline.rehearsal.progress import CallOver, PhoneAnswered, PhoneRang, Progress
 from trunkline.rehearsal.report import CallReport
-from trunkline.rehearsal.sip_caller import Answered, CallerEvent, HungUp, Identity, Moved, Refused, SipCaller
-from trunkline.rehearsal.sip_endpoint import SipEndpoint
-from trunkline.rehearsal.sip_message import PeerAddress
 from trunkline.rehearsal.talk import Exchange, Person, Signalling, Talk
+from trunkline.sip import sdp
+from trunkline.sip.caller import Answered, CallerEvent, HungUp, Identity, Moved, Refused, SipCaller
+from trunkline.sip.endpoint import SipEndpoint
+from trunkline.sip.message import PeerAddress
 
 RING_SECONDS = 60.0
 """After that the person gives up."""

@@ -23,7 +23,7 @@ from trunkline.rehearsal.impairment import Impairment
 from trunkline.rehearsal.measurement import Speech, SpeechGate
 from trunkline.rehearsal.reception import Reception
 from trunkline.rehearsal.rtp import KeyReader, RtpSender
-from trunkline.rehearsal.sdp import PAYLOAD_TYPES, AudioOffer
+from trunkline.sip.sdp import PAYLOAD_TYPES, AudioOffer
 
 SO_TIMESTAMPNS = 35
 """Linux: the kernel writes each datagram's arrival time (CLOCK_REALTIME) beside it; Python has no name for it yet."""

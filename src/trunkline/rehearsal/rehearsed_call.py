@@ -8,16 +8,17 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from trunkline.rehearsal import sdp
 from trunkline.rehearsal.assessment import sip_lines
 from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.progress import PhoneAnswered, PhoneRang
 from trunkline.rehearsal.report import CallReport
-from trunkline.rehearsal.sip_agent import SipAgent, TraceLine
+from trunkline.rehearsal.sip_agent import SipAgent
 from trunkline.rehearsal.sip_call import SipCall
-from trunkline.rehearsal.sip_endpoint import SipEndpoint
 from trunkline.rehearsal.studio import RINGBACK
 from trunkline.rehearsal.talk import Exchange, Person, Signalling, Talk
+from trunkline.sip import sdp
+from trunkline.sip.endpoint import SipEndpoint
+from trunkline.sip.message import TraceLine
 
 REFUSALS = {"busy": (486, "Busy Here"), "declined": (603, "Decline")}
 RINGBACK_SECONDS = 6

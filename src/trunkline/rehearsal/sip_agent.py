@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from trunkline.errors import ProtocolError
-from trunkline.rehearsal import sdp, sip_message
 from trunkline.rehearsal.sip_call import (
     AgentEvent,
     CallConfirmed,
@@ -22,23 +20,16 @@ from trunkline.rehearsal.sip_call import (
     Phase,
     SipCall,
 )
-from trunkline.rehearsal.sip_message import METHODS, Answer, Header, Incoming, PeerAddress, respond
-from trunkline.rehearsal.sip_transaction import Datagram, State, Transaction, Transactions
 from trunkline.rehearsal.termination import ANSWERS, Accept, Challenge, Ignore, Refuse, Termination
+from trunkline.sip import message as sip_message
+from trunkline.sip import sdp
+from trunkline.sip.message import METHODS, Answer, Header, Incoming, PeerAddress, TraceLine, respond
+from trunkline.sip.transaction import Datagram, State, Transaction, Transactions
 
 SERVER: Header = ("Server", "Trunkline stand-in carrier")
 HANG_UP_REASON: Header = ("Reason", "Q.850;cause=16")
 """Normal call clearing, as Twilio writes it into its BYE."""
 TRACE_LINES = 4000
-
-
-@dataclass(frozen=True, slots=True)
-class TraceLine:
-    at: float
-    direction: str
-    """`in` or `out`."""
-    line: str
-    call_id: str
 
 
 class SipAgent:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from trunkline.rehearsal.sdp import AudioOffer
-from trunkline.rehearsal.sip_message import Incoming, PeerAddress
-from trunkline.rehearsal.sip_transaction import Transaction
 from trunkline.rehearsal.termination import Accept, Cause
+from trunkline.sip.message import Incoming, PeerAddress
+from trunkline.sip.sdp import AudioOffer
+from trunkline.sip.transaction import Transaction
 
 
 class Phase(enum.StrEnum):

@@ -14,11 +14,11 @@ from ipaddress import IPv4Address, ip_address
 from typing import NamedTuple
 
 from trunkline.errors import ProtocolError
-from trunkline.rehearsal import sdp
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.digest import DigestGuard, Proof
-from trunkline.rehearsal.sip_message import Header, Incoming
 from trunkline.settings import E164
+from trunkline.sip import sdp
+from trunkline.sip.digest import DigestGuard, Proof
+from trunkline.sip.message import Header, Incoming
 
 
 class Cause(enum.Enum):

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from sipmessage import Response
 
 from trunkline.errors import ProtocolError
-from trunkline.rehearsal import sdp, sip_message
-from trunkline.rehearsal.digest import authorization, parse_parameters
-from trunkline.rehearsal.sip_agent import TraceLine
-from trunkline.rehearsal.sip_message import METHODS, Answer, Header, Incoming, PeerAddress, respond
-from trunkline.rehearsal.sip_transaction import Datagram, SipTimers, Transactions
+from trunkline.sip import message as sip_message
+from trunkline.sip import sdp
+from trunkline.sip.digest import authorization, parse_parameters
+from trunkline.sip.message import METHODS, Answer, Header, Incoming, PeerAddress, TraceLine, respond
+from trunkline.sip.transaction import Datagram, SipTimers, Transactions
 
 CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 MOST_CHALLENGES = 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.rehearsal.sip_caller import offer
 from trunkline.errors import ProtocolError
-from trunkline.rehearsal import sdp
+from trunkline.sip import sdp
 
 
 def test_an_offer_is_read() -> None:

@@ -62,6 +62,17 @@ class Answer:
     """All of it, for who has to follow it: a challenge, a route, a session description."""
 
 
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One message as a trace shows it."""
+
+    at: float
+    direction: str
+    """`in` or `out`."""
+    line: str
+    call_id: str
+
+
 def parse(datagram: bytes, source: PeerAddress) -> Incoming | Answer | None:
     """What a datagram says; `None` for a keep-alive (RFC 5626 §3.5.1). Raises `ProtocolError` for everything else."""
     content = datagram.lstrip(b"\r\n\0")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.rehearsal.digest import (
+from trunkline.sip.digest import (
     NONCE_SECONDS,
     DigestGuard,
     Proof,

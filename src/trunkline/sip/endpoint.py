@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from trunkline.rehearsal.sip_message import PeerAddress
-from trunkline.rehearsal.sip_transaction import Datagram
+from trunkline.sip.message import PeerAddress
+from trunkline.sip.transaction import Datagram
 
 
 class SipSide(Protocol):

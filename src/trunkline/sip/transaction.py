@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from trunkline.rehearsal.sip_message import Answer, Incoming, PeerAddress, reply_address
+from trunkline.sip.message import Answer, Incoming, PeerAddress, reply_address
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from sipmessage import Message, Response
 
 from tests.rehearsal.sip_caller import Wording
 from trunkline.errors import ProtocolError
-from trunkline.rehearsal import sip_message
-from trunkline.rehearsal.sip_message import Answer, Incoming, parse, respond
+from trunkline.sip import message as sip_message
+from trunkline.sip.message import Answer, Incoming, parse, respond
 
 SOURCE = ("127.0.0.9", 43210)
 INVITE = Wording().request("INVITE", 7, "z9hG4bKone")
