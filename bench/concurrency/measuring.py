@@ -153,6 +153,7 @@ async def run(plan: Plan) -> list[dict[str, Any]]:
 
 async def measure(plan: Plan, folder: Path) -> list[dict[str, Any]]:
     """Run it; figures and picture go to `folder`."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     points = await run(plan)
     results = folder / f"concurrency-{plan.engines}.json"
     results.write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
