@@ -151,7 +151,7 @@ class N8nFault(BrainError):
     def __init__(self, kind: FaultKind, detail: str = "") -> None:
         message, remedy = MEANING[kind]
         super().__init__(
-            f"{message[:-1]}: {detail[:200]}." if detail else message, remedy=remedy, kind=kind.value, detail=detail
+            f"{message[:-1]}: {detail[:200].rstrip(".")}." if detail else message, remedy=remedy, kind=kind.value, detail=detail
         )
         self.kind = kind
 
