@@ -150,9 +150,8 @@ class N8nFault(BrainError):
 
     def __init__(self, kind: FaultKind, detail: str = "") -> None:
         message, remedy = MEANING[kind]
-        super().__init__(
-            f"{message[:-1]}: {detail[:200].rstrip(".")}." if detail else message, remedy=remedy, kind=kind.value, detail=detail
-        )
+        said = f"{message[:-1]}: {detail[:200].rstrip('.')}." if detail else message
+        super().__init__(said, remedy=remedy, kind=kind.value, detail=detail)
         self.kind = kind
 
     @property
