@@ -21,6 +21,7 @@
     │   ├── AddressRefused     its address is one we don't fetch from
     │   ├── FetchFailed        its server gave no answer, a wrong one, too much of it, or too slowly
     │   └── NotAudio           what came can't be played: no audio, damaged, cut off, too long
+    ├── CarrierError           the carrier's administration refused, or can't be reached
     ├── StoreError             the call store could not be read or written
     │   └── RecordRefused      what it was given can't be kept, however often it is tried
     └── ProtocolError          a peer broke AudioSocket, ARI, SIP or RTP
@@ -140,6 +141,11 @@ class FetchFailed(MediaError):
 
 class NotAudio(MediaError):
     code = "not_audio"
+
+
+class CarrierError(TrunklineError):
+    code = "carrier_failed"
+    http_status = 502
 
 
 class StoreError(TrunklineError):

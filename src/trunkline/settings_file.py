@@ -12,7 +12,15 @@ from typing import Any
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from trunkline.errors import SettingsError
-from trunkline.settings import ENV_PREFIX, AgentSettings, ListeningSettings, N8nSettings, Settings, SpeechServerSettings
+from trunkline.settings import (
+    ENV_PREFIX,
+    AgentSettings,
+    ListeningSettings,
+    N8nSettings,
+    OriginationSettings,
+    Settings,
+    SpeechServerSettings,
+)
 
 DEFAULT_FILE = Path("trunkline.toml")
 
@@ -136,7 +144,7 @@ def _explain(
     for part in first["loc"]:
         value = value.get(part) if isinstance(value, Mapping) else None
     shown = os.environ.get(variable, value)
-    secret = any(word in key for word in ("password", "key", "secret", "auth_value", "database_url"))
+    secret = any(word in key for word in ("password", "key", "secret", "token", "auth_value", "database_url"))
     said = "" if shown is None or isinstance(shown, Mapping) else f" = {'••••••••' if secret else repr(shown)}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
@@ -149,6 +157,8 @@ def _explain(
             known = list(kind.model_fields)
         elif "servers" in first["loc"]:
             known = list(SpeechServerSettings.model_fields)
+        elif "origination" in first["loc"]:
+            known = list(OriginationSettings.model_fields)
         return SettingsError(f"{where}: there is no setting {key}.", remedy=f"Known here: {', '.join(known)}.")
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return SettingsError(

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 import trunkline
-from trunkline.cli import calls, demo, n8n, pbx, rehearse, serve, settings, speech
+from trunkline.cli import calls, demo, n8n, pbx, rehearse, serve, settings, speech, trunk
 from trunkline.errors import TrunklineError
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("hangup")(calls.hang_up)
 app.command()(rehearse.rehearse)
 app.command()(settings.settings)
 app.add_typer(pbx.app, name="pbx")
+app.add_typer(trunk.app, name="trunk")
 app.add_typer(speech.app, name="speech")
 app.add_typer(n8n.app, name="n8n")
 

@@ -11,7 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from trunkline.cli.shared import load_settings
-from trunkline.settings import AgentSettings, ListeningSettings, N8nSettings, Settings, SpeechServerSettings
+from trunkline.settings import (
+    AgentSettings,
+    ListeningSettings,
+    N8nSettings,
+    OriginationSettings,
+    Settings,
+    SpeechServerSettings,
+)
 from trunkline.settings_file import effective
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -20,6 +27,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
         for name, field in Settings.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     },
+    "twilio.origination.NAME": OriginationSettings,
     "speech.servers.NAME": SpeechServerSettings,
     "agents.NAME": AgentSettings,
     "agents.NAME.listening": ListeningSettings,
@@ -62,7 +70,7 @@ def reference() -> Iterator[str]:
         yield "| key | default | what it does |"
         yield "|---|---|---|"
         for name, field in model.model_fields.items():
-            if name not in ("listening", "n8n", "servers"):
+            if name not in ("listening", "n8n", "servers", "origination"):
                 yield f"| `{name}` | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 
