@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 import trunkline
-from trunkline.cli import calls, demo, n8n, pbx, rehearse, serve, settings, speech, trunk
+from trunkline.cli import calls, demo, doctor, n8n, pbx, rehearse, serve, settings, speech, trunk
 from trunkline.errors import TrunklineError
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command()(calls.call)
 app.command("hangup")(calls.hang_up)
 app.command()(rehearse.rehearse)
 app.command()(settings.settings)
+app.command()(doctor.doctor)
 app.add_typer(pbx.app, name="pbx")
 app.add_typer(trunk.app, name="trunk")
 app.add_typer(speech.app, name="speech")

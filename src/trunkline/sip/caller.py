@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sipmessage import Response
 
@@ -52,6 +52,13 @@ class Refused:
 
     code: int
     phrase: str
+    message: Response | None = field(default=None, compare=False)
+    """All of it, where something came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """The first sign that the call goes on behind the other side (180, 183 …)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Moved:
     offer: sdp.AudioOffer
 
 
-CallerEvent = Answered | Refused | HungUp | Moved
+CallerEvent = Ringing | Answered | Refused | HungUp | Moved
 
 
 class _Phase(enum.Enum):
@@ -101,6 +108,7 @@ class SipCaller:
         self._repeat_at: float | None = None
         self._interval = 0.0
         self._provisional = False
+        self._rang = False
         self._cancel_wanted = False
         self._answer: Response | None = None
 
@@ -152,6 +160,9 @@ class SipCaller:
     def _invite_answered(self, answer: Answer, now: float) -> None:
         self._repeat_at = None
         if answer.code < 200:
+            if answer.code > 100 and not self._rang:
+                self._rang = True
+                self.events.append(Ringing())
             first, self._provisional = not self._provisional, True
             if first and self._cancel_wanted:
                 self.hang_up(now)
@@ -169,7 +180,7 @@ class SipCaller:
             self.call(now, (proof,))
             return
         self._phase = _Phase.ENDED
-        self.events.append(Refused(answer.code, answer.message.phrase))
+        self.events.append(Refused(answer.code, answer.message.phrase, answer.message))
 
     def _accepted(self, response: Response, now: float) -> None:
         if self._answer is None:
@@ -295,7 +306,7 @@ class SipCaller:
             ("Call-ID", self.call_id),
             ("CSeq", f"{sequence or self._sequence} {method}"),
             ("Contact", self._contact),
-            ("User-Agent", "Trunkline rehearsal"),
+            ("User-Agent", "Trunkline"),
             *headers,
         ]
         if body:

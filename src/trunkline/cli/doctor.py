@@ -1,0 +1,95 @@
+"""`trunkline doctor`: what is wrong with this set-up, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from trunkline.cli.loop_call import LoopCall
+from trunkline.cli.shared import load_settings
+from trunkline.doctor.check import Check, Finding, State, Verdict, examine, well, wrong
+from trunkline.doctor.machine import Asterisk, Clock, Disk
+from trunkline.doctor.minds import N8n, Speech
+from trunkline.doctor.network import Nat, Ports
+from trunkline.doctor.trunk import Credentials, Dns, Invite, Options
+from trunkline.errors import SettingsError
+from trunkline.settings import Settings
+
+FAILED = 3
+MARKS = {State.WELL: ("✓", "bold green"), State.WRONG: ("✗", "bold red"), State.SKIPPED: ("–", "dim")}
+console = Console(highlight=False)
+
+
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a page.")] = False,
+) -> None:
+    """Look at everything a call needs and tell what is wrong, why, and what to do. Nobody is called."""
+    try:
+        settings = load_settings(context)
+    except SettingsError as error:
+        findings = [Finding("settings", wrong(error.message, error.remedy or ""), 0.0)]
+    else:
+        findings = [Finding("settings", judge_settings(settings), 0.0), *asyncio.run(examine(checks(settings)))]
+    healthy = all(finding.verdict.state is not State.WRONG for finding in findings)
+    if as_json:
+        print(json.dumps({"healthy": healthy, "checks": [finding.as_json() for finding in findings]}))
+    else:
+        _show(findings)
+    if not healthy:
+        raise typer.Exit(FAILED)
+
+
+def checks(settings: Settings) -> list[Check]:
+    """All there are for these settings; they run at the same time."""
+    trunk = settings.trunk
+    workflows = [N8n(name, agent) for name, agent in settings.agents.items() if agent.brain == "n8n"]
+    return [
+        Asterisk(settings),
+        Ports(settings),
+        Dns(trunk),
+        Nat(settings),
+        Options(trunk),
+        Invite(trunk),
+        Credentials(trunk),
+        Speech(settings),
+        *workflows,
+        Disk(settings),
+        Clock(),
+        LoopCall(settings),
+    ]
+
+
+def judge_settings(settings: Settings) -> Verdict:
+    """What can be read may still lack something."""
+    trunk = settings.trunk
+    agents = f"{len(settings.agents)} agent{'s' if len(settings.agents) > 1 else ''}"
+    if trunk.host is None:
+        return well(f"{agents}, no trunk", "Set trunk.host, username, password and caller_ids to place calls.")
+    if not trunk.caller_ids:
+        return wrong(
+            "trunk.caller_ids is empty, and carriers refuse calls that show no number of theirs.",
+            "Set it to numbers that were bought from or verified with the carrier.",
+        )
+    return well(f"{agents}, trunk {trunk.host}, caller ID {trunk.caller_ids[0]}")
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        verdict = finding.verdict
+        mark, style = MARKS[verdict.state]
+        bold = "bold" if verdict.state is State.WRONG else "default"
+        console.print(
+            Text(f"{mark} ", style) + Text(finding.name.ljust(width + 2)) + Text(verdict.text, bold), soft_wrap=True
+        )
+        for more in (verdict.remedy, *verdict.remarks):
+            if more:
+                line = Text(" " * (width + 4)) + Text(more, "default" if more == verdict.remedy else "yellow")
+                console.print(line, soft_wrap=True)

@@ -1,0 +1,164 @@
+"""A call on this machine alone: our audio server, a private Asterisk and the stand-in carrier; a tone each way."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import uuid
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from trunkline.audio import FRAME_BYTES, SAMPLE_RATE, SILENCE, from_float, to_float
+from trunkline.doctor.check import Verdict, skipped, well, wrong
+from trunkline.events import FarEndGone, PbxEvent
+from trunkline.models import CallId
+from trunkline.ports import CallLeg
+from trunkline.rehearsal.carrier import StandInCarrier
+from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
+from trunkline.telephony.ari import AriPbx
+from trunkline.telephony.asterisk_fetch import find_asterisk
+from trunkline.telephony.asterisk_program import AsteriskProgram
+from trunkline.telephony.audiosocket_server import AudioSocketServer
+from trunkline.telephony.pacing_clock import PacingClock
+from trunkline.telephony.pbx import PrivateAsterisk
+
+NUMBER: Final = "+14155550123"
+TONE_SECONDS: Final = 0.6
+PERSON_HERTZ, OUR_HERTZ = 1004.0, 620.0
+NEAR_HERTZ: Final = 5.0
+CALL_SECONDS: Final = 10.0
+REMEDY: Final = "See that nothing on this machine filters loopback traffic, and try `make demo`, which logs every step."
+
+
+@dataclass(frozen=True, slots=True)
+class LoopCall:
+    settings: Settings
+    name: str = "loop call"
+    limit: float = 30.0
+
+    async def run(self) -> Verdict:
+        program = await find_asterisk(self.settings.asterisk)
+        if program is None:
+            return skipped("there is no Asterisk yet")
+        with tempfile.TemporaryDirectory(prefix="trunkline-doctor-", ignore_cleanup_errors=True) as name:
+            heard = await _call(program, Path(name))
+        if isinstance(heard, str):
+            return wrong(f"A call on this machine failed: {heard}", REMEDY)
+        return judge_sound(*heard)
+
+
+def judge_sound(by_us: float, by_person: float) -> Verdict:
+    """The strongest frequency (Hz) each side heard; 0: silence."""
+    deaf = [
+        side
+        for side, heard, sent in (("we", by_us, PERSON_HERTZ), ("the far end", by_person, OUR_HERTZ))
+        if abs(heard - sent) > NEAR_HERTZ
+    ]
+    if deaf:
+        return wrong(f"A call on this machine connected, but {' and '.join(deaf)} heard nothing of it.", REMEDY)
+    return well("answered, and both sides heard the other's tone")
+
+
+def strongest(pcm: bytes) -> float:
+    """Strongest frequency in Hz of 8 kHz 16-bit audio; 0 where it is silent."""
+    sound = to_float(pcm)
+    if not len(sound) or float(np.abs(sound).max()) < 0.05:
+        return 0.0
+    return float(np.argmax(np.abs(np.fft.rfft(sound, n=8 * SAMPLE_RATE)))) / 8
+
+
+def tone(hertz: float) -> bytes:
+    when = np.arange(round(TONE_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
+    return from_float((0.4 * np.sin(2 * np.pi * hertz * when)).astype(np.float32))
+
+
+async def _call(program: AsteriskProgram, folder: Path) -> tuple[float, float] | str:
+    """What each side heard, or why there was no call."""
+    await asyncio.to_thread(_write, folder / "tone.wav", tone(PERSON_HERTZ))
+    steps = [{"wav": "tone.wav"}, {"pause_ms": 300}]
+    person = Scenario.model_validate({"name": "tone", "folder": folder, "phone": {"rings_ms": 0}, "steps": steps})
+    legs = AudioSocketServer(PacingClock(asyncio.get_running_loop()))
+    host, port = await legs.start()
+    try:
+        async with StandInCarrier(CarrierConfig(), [person], out_dir=folder / "carrier") as carrier:
+            trunk = TrunkSettings.model_validate(carrier.trunk_settings() | {"qualify_seconds": 0})
+            own = Settings(service=ServiceSettings(data_dir=folder), asterisk=AsteriskSettings(), trunk=trunk)
+            async with (
+                PrivateAsterisk(program, own, audiosocket=f"{host}:{port}") as asterisk,
+                AriPbx(asterisk.ari, trunk) as ari,
+            ):
+                end = _End()
+                ari.on_event(end.told)
+                call_id = CallId(str(uuid.uuid4()))
+                legs.expect(call_id, end.take)
+                await ari.dial(call_id, NUMBER, caller_id=trunk.caller_ids[0], ring_timeout=CALL_SECONDS)
+                try:
+                    async with asyncio.timeout(CALL_SECONDS):
+                        await end.over
+                except TimeoutError:
+                    return f"it had no end within {CALL_SECONDS:g} s"
+                finally:
+                    legs.forget(call_id)
+                if isinstance(end.over.result(), FarEndGone):
+                    gone = end.over.result()
+                    return f"the far end answered {gone.sip_code} {gone.sip_reason}" if gone else "it broke off"
+                report = await carrier.next_report(CALL_SECONDS)
+                if report.recording is None:
+                    return "the far end recorded nothing"
+                by_person = await asyncio.to_thread(_agent_side, folder / "carrier" / report.recording)
+                return strongest(b"".join(end.heard)), strongest(by_person)
+    finally:
+        await legs.close()
+
+
+class _End:
+    """Our end of the line: plays its tone, keeps what it hears, and hangs up when it has heard enough."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.over: asyncio.Future[FarEndGone | None] = asyncio.get_running_loop().create_future()
+        said = tone(OUR_HERTZ)
+        self._says = iter([said[at : at + FRAME_BYTES] for at in range(0, len(said), FRAME_BYTES)])
+        self._leg: CallLeg | None = None
+
+    def told(self, event: PbxEvent) -> None:
+        if isinstance(event, FarEndGone) and self._leg is None and not self.over.done():
+            self.over.set_result(event)
+
+    def take(self, leg: CallLeg) -> None:
+        self._leg = leg
+        leg.attach(self)
+
+    def audio_received(self, frame: bytes) -> None:
+        self.heard.append(frame)
+        if len(self.heard) * FRAME_BYTES >= 2 * TONE_SECONDS * SAMPLE_RATE * 2 and self._leg is not None:
+            self._leg.close()
+
+    def next_frame(self) -> bytes:
+        return next(self._says, SILENCE)
+
+    def key_received(self, digit: str) -> None:
+        """Nobody presses any."""
+
+    def leg_closed(self, why: str, *, broken: bool) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
+
+
+def _write(path: Path, pcm: bytes) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(pcm)
+
+
+def _agent_side(path: Path) -> bytes:
+    """The right channel."""
+    with wave.open(str(path)) as file:
+        both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    return both[:, 1].tobytes()

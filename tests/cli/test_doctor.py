@@ -1,0 +1,79 @@
+"""`trunkline doctor` as it is called: what it prints, what it returns, and settings that can't be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trunkline.cli import app
+from trunkline.cli import doctor as command
+from trunkline.cli.doctor import checks, judge_settings
+from trunkline.cli.loop_call import judge_sound, strongest, tone
+from trunkline.doctor.check import Check, Finding, State, skipped, well, wrong
+from trunkline.settings import AgentSettings, N8nSettings, Settings, TrunkSettings
+
+
+def findings(*more: Finding) -> object:
+    async def examine(_checks: Sequence[Check]) -> list[Finding]:
+        return [Finding("disk", well("plenty", "A remark."), 0.1), Finding("DNS", skipped("no trunk"), 0), *more]
+
+    return examine
+
+
+def run(tmp_path: Path, settings: str, *arguments: str) -> tuple[int, str]:
+    file = tmp_path / "trunkline.toml"
+    file.write_text(settings)
+    result = CliRunner().invoke(app, ["--config", str(file), "doctor", *arguments])
+    return result.exit_code, result.output
+
+
+def test_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "examine", findings())
+    status, output = run(tmp_path, "")
+    assert status == 0
+    assert "✓ disk" in output and "A remark." in output and "– DNS" in output
+
+
+def test_something_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "examine", findings(Finding("INVITE", wrong("Refused.", "Do this."), 0.2)))
+    status, output = run(tmp_path, "")
+    assert status == 3
+    assert "✗ INVITE" in output and "Do this." in output
+    status, output = run(tmp_path, "", "--json")
+    told = json.loads(output)
+    assert (status, told["healthy"]) == (3, False)
+    assert [check["state"] for check in told["checks"]] == ["well", "well", "skipped", "wrong"]
+    assert told["checks"][-1]["remedy"] == "Do this."
+
+
+def test_settings_that_cannot_be_read_are_a_finding(tmp_path: Path) -> None:
+    status, output = run(tmp_path, "[trunk]\nport = 0\n", "--json")
+    (check,) = json.loads(output)["checks"]
+    assert (status, check["name"], check["state"]) == (3, "settings", "wrong")
+    assert "trunk.port" in check["text"]
+
+
+def test_a_trunk_without_caller_ids() -> None:
+    assert judge_settings(Settings(trunk=TrunkSettings(host="a.pstn.twilio.com"))).state is State.WRONG
+    trunk = TrunkSettings(host="a.pstn.twilio.com", caller_ids=("+14155550100",))
+    assert judge_settings(Settings(trunk=trunk)).state is State.WELL
+    assert judge_settings(Settings()).remarks
+
+
+def test_names_are_unique_and_every_workflow_has_its_check() -> None:
+    n8n = AgentSettings(brain="n8n", n8n=N8nSettings(webhook_url="http://127.0.0.1/webhook/x"))
+    names = [check.name for check in checks(Settings(agents={"a": n8n, "b": n8n, "c": AgentSettings()}))]
+    assert len(set(names)) == len(names)
+    assert {"n8n (a)", "n8n (b)"} <= set(names) and "n8n (c)" not in names
+
+
+def test_sound_that_came_and_sound_that_did_not() -> None:
+    assert strongest(tone(620.0)) == pytest.approx(620, abs=2)
+    assert strongest(bytes(1600)) == strongest(b"") == 0.0
+    assert judge_sound(1004.0, 620.0).state is State.WELL
+    assert "the far end heard nothing" in judge_sound(1004.0, 0.0).text
+    assert "we and the far end heard nothing" in judge_sound(620.0, 0.0).text

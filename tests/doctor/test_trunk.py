@@ -1,0 +1,123 @@
+"""The doctor's own SIP against the stand-in carrier: what is broken is named, and nobody's telephone ever rings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from trunkline.doctor.check import State, Verdict
+from trunkline.doctor.probe import NOBODY, Reply, find_way, invite
+from trunkline.doctor.trunk import PROVES_NOTHING, Credentials, Dns, Invite, Options, judge_credentials, judge_invite
+from trunkline.rehearsal.carrier import StandInCarrier
+from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.settings import TrunkSettings
+
+SOMEBODY = Scenario.model_validate({"name": "somebody", "phone": {"rings_ms": 0}})
+
+
+@asynccontextmanager
+async def carrier_and_trunk(
+    carrier: dict[str, Any] | None = None, **trunk: Any
+) -> AsyncIterator[tuple[StandInCarrier, TrunkSettings]]:
+    """A carrier, and the settings that fit it but for what is broken."""
+    async with StandInCarrier(CarrierConfig.model_validate(carrier or {}), [SOMEBODY]) as running:
+        yield running, TrunkSettings.model_validate(running.trunk_settings() | trunk)
+        assert not running.live_calls and not running.reports
+
+
+def told(verdict: Verdict) -> tuple[State, str]:
+    return verdict.state, f"{verdict.text} {verdict.remedy}"
+
+
+async def test_a_trunk_as_it_should_be() -> None:
+    async with carrier_and_trunk() as (carrier, trunk):
+        for check, words in (
+            (Dns(trunk), "127.0.0.1"),
+            (Invite(trunk), "407"),
+            (Credentials(trunk), "user name and password are right"),
+        ):
+            state, text = told(await check.run())
+            assert state is State.WELL and words in text
+        options = await Options(trunk).run()
+        assert options.state is State.WELL and options.text.startswith("200 ")
+        assert options.remarks == (PROVES_NOTHING,)
+        # Every final answer to an INVITE was acknowledged, and no INVITE named a number.
+        lines = [line.line for line in carrier.agent.trace if line.direction == "in"]
+        assert [line.split("@")[0] for line in lines if line.startswith("INVITE")] == [f"INVITE sip:{NOBODY}"] * 3
+        assert sum(line.startswith("ACK") for line in lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("carrier", "trunk", "words"),
+    [
+        ({"acl": ["203.0.113.0/24"]}, {}, "IP access control list"),
+        ({}, {"host": "somebody.sip.twilio.com"}, "not a SIP domain"),
+        ({}, {"host": "127.0.0.1"}, "termination host, not an address"),
+        ({"suspended": True}, {}, "The account is suspended"),
+        ({}, {"username": None, "password": None}, "asks for a password"),
+    ],
+)
+async def test_what_the_first_invite_reveals(carrier: dict[str, Any], trunk: dict[str, Any], words: str) -> None:
+    async with carrier_and_trunk(carrier, **trunk) as (_, settings):
+        state, text = told(await Invite(settings).run())
+        assert (state, words in text) == (State.WRONG, True), text
+        assert (await Credentials(settings).run()).state is State.SKIPPED
+
+
+async def test_an_unknown_host_is_not_answered_and_options_says_nothing_of_it() -> None:
+    async with carrier_and_trunk(host="other.pstn.example.com") as (_, trunk):
+        assert (await Options(trunk).run()).state is State.WELL
+        reply = await invite(trunk, await find_way(trunk), patience=0.2)
+        assert reply is None
+        state, text = told(judge_invite(reply, trunk))
+    assert state is State.WRONG and "other.pstn.example.com" in text and "to the letter" in text
+
+
+async def test_a_wrong_password() -> None:
+    async with carrier_and_trunk(password="wrong") as (_, trunk):
+        assert (await Invite(trunk).run()).state is State.WELL
+        state, text = told(await Credentials(trunk).run())
+    assert state is State.WRONG and "refused user name or password" in text
+    assert "wrong" not in text
+
+
+async def test_an_address_list_alone() -> None:
+    async with carrier_and_trunk({"username": None}, username="trunk", password="x") as (_, trunk):
+        verdict = await Invite(trunk).run()
+        assert verdict.state is State.WELL and "without a password" in verdict.text
+        assert "nobody asked for it" in verdict.remarks[0]
+        assert (await Credentials(trunk).run()).state is State.SKIPPED
+
+
+async def test_nobody_there_at_all() -> None:
+    async with carrier_and_trunk() as (carrier, trunk):
+        way = await find_way(trunk)
+    assert carrier.live_calls == 0
+    assert await invite(trunk, way, patience=0.2) is None
+
+
+async def test_a_name_without_an_address() -> None:
+    trunk = TrunkSettings(host="nobody.invalid")
+    for check in (Options(trunk), Invite(trunk)):
+        assert (await check.run()).state is State.SKIPPED
+
+
+async def test_without_a_trunk_there_is_nothing_to_ask() -> None:
+    trunk = TrunkSettings()
+    for check in (Dns(trunk), Options(trunk), Invite(trunk), Credentials(trunk)):
+        assert (await check.run()).state is State.SKIPPED
+
+
+def test_the_address_the_carrier_saw_is_named() -> None:
+    verdict = judge_invite(Reply(403, "Forbidden", seen_from="198.51.100.7"), TrunkSettings(host="a.pstn.twilio.com"))
+    assert "198.51.100.7" in verdict.text
+
+
+def test_answers_behind_the_password() -> None:
+    assert judge_credentials(Reply(400, "Invalid Phone Number", 32101)).state is State.WELL
+    assert "suspended" in judge_credentials(Reply(603, "Decline", 10001)).text
+    assert "799" in judge_credentials(Reply(799, "Odd")).text
