@@ -332,9 +332,11 @@ def test_nobody_there(twilio: Stage) -> None:
 
 
 def test_no_secret_is_logged_or_told(twilio: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    twilio.api.fault = lambda request: Fault(400, {"message": "no"}) if "/Credentials" in request.path else None
+    refusal = Fault(400, {"message": f"Password {PASSWORD} is too weak"})
+    twilio.api.fault = lambda request: refusal if request.path.endswith("/Credentials.json") else None
     with caplog.at_level(logging.DEBUG), pytest.raises(CarrierError) as refused:
         twilio.apply()
+    assert "is too weak" in str(refused.value)
     twilio.api.fault = lambda _request: None
     with caplog.at_level(logging.DEBUG):
         twilio.apply()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from tests.carriers.twilio_stage import KEY, SECRET, Stage, stage
@@ -14,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from trunkline.cli import app
 from trunkline.errors import CarrierError, SettingsError
-from trunkline.rehearsal.twilio_api import Fault
+from trunkline.rehearsal.twilio_api import Fault, Seen
 from trunkline.settings_file import load
 
 
@@ -98,6 +101,30 @@ def test_interrupted_before_the_credential_the_password_stays_the_same(twilio: S
     assert password in kept
 
 
+@pytest.mark.parametrize("write", [1, 4, 6])
+def test_killed_and_run_again(twilio: Stage, write: int) -> None:
+    """`kill -9` when Twilio has done a write and not answered: a list, the credential, a link."""
+    started = threading.Event()
+
+    def kill(_request: Seen) -> Fault | None:
+        if len(twilio.api.writes) != write:
+            return None
+        started.wait()
+        process.kill()
+        return Fault(done=True)
+
+    twilio.api.fault = kill
+    with subprocess.Popen([sys.executable, "-m", "trunkline", "trunk", "apply", "--yes"]) as process:
+        started.set()
+        assert process.wait() == -signal.SIGKILL
+    twilio.api.fault = lambda _request: None
+    assert run("apply", "--yes").exit_code == 0
+    assert len(twilio.twilio.all("/SIP/CredentialLists")) == len(twilio.twilio.all("/SIP/IpAccessControlLists")) == 1
+    assert len(twilio.twilio.all("/Credentials")) == len(twilio.twilio.all("/v1/Trunks")) == 1
+    assert next(iter(twilio.twilio.passwords.values())) in Path(".env").read_text(encoding="utf-8")
+    assert "Nothing to do" in run("apply").output
+
+
 def test_no_is_no(twilio: Stage) -> None:
     result = run("apply", answer="n\n")
     assert result.exit_code == 1
@@ -146,7 +173,7 @@ def test_the_address_is_found_and_shown(twilio: Stage) -> None:
             """Quiet."""
 
     with HTTPServer(("127.0.0.1", 0), Mirror) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         service = f"http://127.0.0.1:{server.server_port}/"
         write_settings(twilio, f'address_service = "{service}"')
         assert f"Calls may come from 198.51.100.23/32 (as {service} sees this machine)" in run("plan").output

@@ -18,6 +18,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 
 from trunkline.errors import CarrierError
+from trunkline.logs import MASK
 
 TIMEOUT_SECONDS = 20.0
 TRIES = 5
@@ -120,7 +121,8 @@ class PatientClient(HttpClient):  # type: ignore[misc]  # the SDK has no types
             else:
                 if response.status_code < 400:
                     return response
-                failure = explain(response.status_code, response.text, f"{method} {path}")
+                told = _without_password(response.text, options.get("data"))
+                failure = explain(response.status_code, told, f"{method} {path}")
                 again = response.status_code == 429 or (method == "GET" and response.status_code >= 500)
                 pause = max(pause, _retry_after(response.headers))
             if not again or not tries_left:
@@ -128,6 +130,12 @@ class PatientClient(HttpClient):  # type: ignore[misc]  # the SDK has no types
             self._sleep(min(pause, LONGEST_PAUSE))
             pause *= 2
         raise AssertionError("the last try returns or raises")
+
+
+def _without_password(text: str, sent: Mapping[str, object] | None) -> str:
+    """A refusal may repeat what it refuses."""
+    password = (sent or {}).get("Password")
+    return text.replace(str(password), MASK) if password else text
 
 
 def _query(uri: str) -> str:
