@@ -57,6 +57,9 @@ async def test_ports(tmp_path: Path) -> None:
         assert verdict.state is State.WRONG and f"127.0.0.1:{taken}" in verdict.text
     free = ServiceSettings(data_dir=tmp_path, port=0)
     assert (await Ports(Settings(service=free)).run()).state is State.WELL
+    strange = AsteriskSettings(address="192.0.2.77")
+    verdict = await Ports(Settings(service=free, asterisk=strange)).run()
+    assert verdict.state is State.WRONG and "192.0.2.77:0" in verdict.text
     few = AsteriskSettings(rtp_port_first=10000, rtp_port_last=10100)
     verdict = await Ports(Settings(service=ServiceSettings(port=0, max_calls=51), asterisk=few)).run()
     assert verdict.state is State.WRONG and "50 calls" in verdict.text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trunkline.doctor.check import State, Verdict
-from trunkline.doctor.probe import NOBODY, Reply, find_way, invite
+from trunkline.doctor.probe import NOBODY, Reply, find_way, invite, next_hop
 from trunkline.doctor.trunk import PROVES_NOTHING, Credentials, Dns, Invite, Options, judge_credentials, judge_invite
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
@@ -104,6 +104,13 @@ async def test_a_name_without_an_address() -> None:
     trunk = TrunkSettings(host="nobody.invalid")
     for check in (Options(trunk), Invite(trunk)):
         assert (await check.run()).state is State.SKIPPED
+
+
+def test_where_requests_go() -> None:
+    assert next_hop(TrunkSettings(host="a.example.com")) == ("a.example.com", 5060)
+    assert next_hop(TrunkSettings(host="a.example.com:5070", port=5061)) == ("a.example.com", 5070)
+    assert next_hop(TrunkSettings(host="a.example.com", proxy="192.0.2.1", port=5061)) == ("192.0.2.1", 5061)
+    assert next_hop(TrunkSettings(host="[2001:db8::1]")) == ("2001:db8::1", 5060)
 
 
 async def test_without_a_trunk_there_is_nothing_to_ask() -> None:

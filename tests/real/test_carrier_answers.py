@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.carriers.test_diagnosis import BY_PHRASE
 from tests.real.conftest import PrivateAsteriskFactory
+from trunkline.carriers.diagnosis import explain
 from trunkline.events import FarEndGone, FarEndProgress, FarEndRinging, PbxEvent
 from trunkline.models import CallId
 from trunkline.rehearsal.carrier import StandInCarrier
@@ -39,6 +41,7 @@ ROWS = [
     Row("SIP domain", 404, Cause.SIP_DOMAIN, trunk={"host": "somebody.sip.twilio.com"}),
     Row("caller ID not allowed", 403, Cause.CALLER_ID_NOT_ALLOWED, {"caller_ids": ["+14155550111"]}),
     Row("destination blocked", 403, Cause.BLOCKED, {"blocked_numbers": [NUMBER]}),
+    Row("country not permitted", 403, Cause.COUNTRY, {"forbidden_prefixes": ["+1415"]}),
     Row("account suspended", 603, Cause.SUSPENDED, {"suspended": True}),
     Row("trial account", 400, Cause.UNVERIFIED_CALLEE, {"verified_callees": [CALLER_ID]}),
     Row("busy", 486, phone={"then": "busy", "rings_ms": 50}),
@@ -71,6 +74,14 @@ class Calls:
         return event
 
 
+def told(gone: FarEndGone) -> str:
+    """What `GET /calls/{id}` says of such an end."""
+    end = explain(
+        sip_code=gone.sip_code, sip_reason=gone.sip_reason, q850_cause=gone.q850_cause, rang=False, ring_timeout=30
+    )
+    return end.reason
+
+
 def trunk_of(carrier: StandInCarrier, **changes: Any) -> TrunkSettings:
     own = carrier.trunk_settings() | {"caller_ids": [CALLER_ID], "qualify_seconds": 0}
     return TrunkSettings.model_validate(own | changes)
@@ -88,6 +99,7 @@ async def test_a_refusal_reaches_us_with_its_code(private_asterisk: PrivateAster
             assert gone.sip_code == row.code
             if row.cause is not None:
                 assert gone.sip_reason == ANSWERS[row.cause].phrase
+                assert BY_PHRASE[row.cause].lower() in told(gone).lower()
             assert "0 active channels" in await asterisk.command("core show channels count")
         assert carrier.refused == ([(NUMBER, row.cause)] if row.cause else [])
         assert carrier.live_calls == 0
@@ -132,3 +144,4 @@ async def test_a_wrong_host_is_never_answered(private_asterisk: PrivateAsteriskF
             gone = await calls.gone()
         assert {line.direction for line in carrier.agent.trace} == {"in"}
     assert gone.sip_code is None
+    assert "to the letter" in told(gone)

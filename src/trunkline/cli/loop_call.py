@@ -47,7 +47,7 @@ class LoopCall:
         if program is None:
             return skipped("there is no Asterisk yet")
         with tempfile.TemporaryDirectory(prefix="trunkline-doctor-", ignore_cleanup_errors=True) as name:
-            heard = await _call(program, Path(name))
+            heard = await _call(program, self.settings, Path(name))
         if isinstance(heard, str):
             return wrong(f"A call on this machine failed: {heard}", REMEDY)
         return judge_sound(*heard)
@@ -78,7 +78,7 @@ def tone(hertz: float) -> bytes:
     return from_float((0.4 * np.sin(2 * np.pi * hertz * when)).astype(np.float32))
 
 
-async def _call(program: AsteriskProgram, folder: Path) -> tuple[float, float] | str:
+async def _call(program: AsteriskProgram, settings: Settings, folder: Path) -> tuple[float, float] | str:
     """What each side heard, or why there was no call."""
     await asyncio.to_thread(_write, folder / "tone.wav", tone(PERSON_HERTZ))
     steps = [{"wav": "tone.wav"}, {"pause_ms": 300}]
@@ -88,7 +88,9 @@ async def _call(program: AsteriskProgram, folder: Path) -> tuple[float, float] |
     try:
         async with StandInCarrier(CarrierConfig(), [person], out_dir=folder / "carrier") as carrier:
             trunk = TrunkSettings.model_validate(carrier.trunk_settings() | {"qualify_seconds": 0})
-            own = Settings(service=ServiceSettings(data_dir=folder), asterisk=AsteriskSettings(), trunk=trunk)
+            # A copy: new settings would read the environment again, and this call may lead to this carrier alone.
+            here = {"service": ServiceSettings(data_dir=folder), "asterisk": AsteriskSettings(), "trunk": trunk}
+            own = settings.model_copy(update=here)
             async with (
                 PrivateAsterisk(program, own, audiosocket=f"{host}:{port}") as asterisk,
                 AriPbx(asterisk.ari, trunk) as ari,

@@ -40,16 +40,17 @@ class Ports:
             )
         if (state := read_state(service.data_dir / "pbx")) is not None:
             return well(f"Asterisk is running already, SIP at {state.sip}")
-        if service.port and not _free(service.host, service.port, socket.SOCK_STREAM):
+        if service.port and (trouble := _trouble(service.host, service.port, socket.SOCK_STREAM)):
             return wrong(
-                f"Something else uses the service's port, {service.host}:{service.port}.",
-                "Stop it, or set service.port (0 takes a free one).",
+                f"The service can't listen on {service.host}:{service.port}: {trouble}.",
+                "Stop what else uses the port, or set service.host and service.port (0 takes a free one).",
             )
         own = asterisk.address or "0.0.0.0"
-        if asterisk.sip_port and not _free(own, asterisk.sip_port, socket.SOCK_DGRAM):
+        if trouble := _trouble(own, asterisk.sip_port, socket.SOCK_DGRAM):
             return wrong(
-                f"Something else uses the SIP port, {own}:{asterisk.sip_port}.",
-                "Stop it, or set asterisk.sip_port to another one, or to 0.",
+                f"Asterisk can't listen on {own}:{asterisk.sip_port}: {trouble}.",
+                "Stop what else uses the port, or set asterisk.sip_port to another one, or 0; asterisk.address has to "
+                "be an address of this machine.",
             )
         return well(f"free: HTTP {service.port or 'any'}, SIP {asterisk.sip_port or 'any'}; RTP for {room} calls")
 
@@ -90,7 +91,7 @@ def _faults(asterisk: AsteriskSettings, way: Way) -> Iterator[Verdict]:
             yield wrong(f"asterisk.local_nets: {net!r} is no network.", "Write it as 10.0.0.0/8.")
             return
     nets = [ip_network(net, strict=False) for net in asterisk.local_nets]
-    if asterisk.address is not None and ip_address(asterisk.address).is_loopback and not peer.is_loopback:
+    if (asterisk.address or "").startswith(("127.", "::1")) and not peer.is_loopback:
         yield wrong(
             f"asterisk.address is {asterisk.address}, which the trunk can't reach.",
             "Leave asterisk.address empty, or name an address of this machine's network.",
@@ -128,13 +129,14 @@ def _faults(asterisk: AsteriskSettings, way: Way) -> Iterator[Verdict]:
         )
 
 
-def _free(host: str, port: int, kind: int) -> bool:
+def _trouble(host: str, port: int, kind: int) -> str:
+    """Why nobody can listen there; empty: one can. Port 0 is any free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""

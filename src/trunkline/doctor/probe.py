@@ -22,6 +22,7 @@ from trunkline.sip.caller import Answered, CallerEvent, Identity, Refused, Ringi
 from trunkline.sip.endpoint import Side, SipEndpoint
 from trunkline.sip.message import PeerAddress
 from trunkline.sip.ping import Ponged, SipPing
+from trunkline.telephony.asterisk_config import host_and_port
 
 NOBODY: Final = "trunkline-doctor"
 """No number in E.164, so no carrier has anybody to connect; Twilio looks at it only behind address list and digest."""
@@ -75,8 +76,9 @@ async def find_way(trunk: TrunkSettings) -> Way:
 
 
 def next_hop(trunk: TrunkSettings) -> tuple[str, int]:
-    name, _, port = (trunk.proxy or trunk.host or "").partition(":")
-    return name, int(port or trunk.port)
+    """Host and port. `trunk.host` is set."""
+    host, port = host_and_port(trunk.proxy or trunk.host or "", trunk.port)
+    return host.strip("[]"), port
 
 
 async def ping(trunk: TrunkSettings, way: Way, *, patience: float = ANSWER_SECONDS) -> Ponged | None:

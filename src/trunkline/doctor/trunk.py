@@ -149,7 +149,7 @@ def _refused(reply: Reply) -> Verdict:
     said = f"{reply.code} {reply.phrase}".strip()
     if row is None:
         return wrong(f"The carrier answers {said}.", "Ask its support what that means.")
-    return wrong(f"{row.cause} ({said})", row.remedy)
+    return wrong(f"{row.cause.rstrip('.')} ({said}).", row.remedy)
 
 
 def _unreachable_by_us(trunk: TrunkSettings) -> str | None:
