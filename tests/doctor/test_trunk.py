@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from trunkline.doctor import probe
 from trunkline.doctor.check import State, Verdict
 from trunkline.doctor.probe import NOBODY, Reply, find_way, invite, next_hop
 from trunkline.doctor.trunk import PROVES_NOTHING, Credentials, Dns, Invite, Options, judge_credentials, judge_invite
@@ -91,6 +93,27 @@ async def test_an_address_list_alone() -> None:
         assert verdict.state is State.WELL and "without a password" in verdict.text
         assert "nobody asked for it" in verdict.remarks[0]
         assert (await Credentials(trunk).run()).state is State.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("phone", "code", "ended_with"),
+    [({"rings_ms": 5000}, 180, "CANCEL"), ({"rings_ms": 0, "ringing": False}, 200, "BYE")],
+)
+async def test_a_carrier_that_connects_whatever_is_called(
+    phone: dict[str, Any], code: int, ended_with: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "NOBODY", "+14155550123")
+    person = Scenario.model_validate({"name": "somebody", "phone": phone})
+    async with StandInCarrier(CarrierConfig(username=None), [person]) as carrier:
+        trunk = TrunkSettings.model_validate(carrier.trunk_settings())
+        reply = await invite(trunk, await find_way(trunk))
+        assert reply is not None and reply.code == code
+        async with asyncio.timeout(5):  # the last datagrams are on their way
+            while not {"INVITE", ended_with, "ACK"} <= {line.line.split()[0] for line in carrier.agent.trace}:
+                await asyncio.sleep(0)
+        assert (await carrier.next_report(5)).ended_by == "caller"
+        assert not carrier.live_calls
+    assert judge_invite(reply, trunk).state is State.WELL
 
 
 async def test_nobody_there_at_all() -> None:
