@@ -1,0 +1,81 @@
+"""Settings: one `trunkline.toml`, the environment, `.env`; typed, validated, documented.
+
+Precedence, strongest first: environment (`TRUNKLINE_TRUNK__PASSWORD`), `.env`, `trunkline.toml`, embedded defaults.
+With no file at all the product runs. `docs/settings.md` lists every key and is tested against this file.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from trunkline.settings.agents import DEFAULT_AGENT, AgentSettings, ListeningSettings, N8nSettings
+from trunkline.settings.section import E164, Section
+from trunkline.settings.service import AsteriskSettings, ServiceSettings
+from trunkline.settings.speech import SpeechServerSettings, SpeechSettings
+from trunkline.settings.trunk import OriginationSettings, TrunkSettings, TwilioSettings
+
+__all__ = [
+    "DEFAULT_AGENT",
+    "E164",
+    "ENV_PREFIX",
+    "AgentSettings",
+    "AsteriskSettings",
+    "ListeningSettings",
+    "N8nSettings",
+    "OriginationSettings",
+    "Section",
+    "ServiceSettings",
+    "Settings",
+    "SpeechServerSettings",
+    "SpeechSettings",
+    "TrunkSettings",
+    "TwilioSettings",
+]
+
+ENV_PREFIX = "TRUNKLINE_"
+
+
+class Settings(BaseSettings):
+    """All of them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    service: ServiceSettings = ServiceSettings()
+    asterisk: AsteriskSettings = AsteriskSettings()
+    trunk: TrunkSettings = TrunkSettings()
+    twilio: TwilioSettings = TwilioSettings()
+    speech: SpeechSettings = SpeechSettings()
+    agents: dict[str, AgentSettings] = Field(default_factory=lambda: {DEFAULT_AGENT: AgentSettings()})
+    """Agents by name; `context` in `POST /call` names one."""
+
+    @field_validator("agents")
+    @classmethod
+    def _agent_names(cls, agents: dict[str, AgentSettings]) -> dict[str, AgentSettings]:
+        for name in agents:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+                raise ValueError(f"agent name {name!r}: letters, digits, - and _ only, at most 64")
+        return agents or {DEFAULT_AGENT: AgentSettings()}
+
+    @model_validator(mode="after")
+    def _speech_servers(self) -> Settings:
+        for name, agent in self.agents.items():
+            for key, server in (("stt", agent.stt), ("tts", agent.tts)):
+                if server and server not in self.speech.servers:
+                    raise ValueError(f"agents.{name}.{key} names {server!r}: there is no [speech.servers.{server}]")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, dotenv_settings, init_settings
