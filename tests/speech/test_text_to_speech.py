@@ -18,7 +18,7 @@ from trunkline.ports import TextToSpeech
 from trunkline.settings import SpeechSettings
 from trunkline.speech import make_text_to_speech
 from trunkline.speech.espeak import espeak_voice
-from trunkline.speech.fallback_voice import FallbackVoice
+from trunkline.speech.fallbacks import FallbackVoice
 from trunkline.speech.hibari import hibari_voice
 from trunkline.speech.speech_server import SpeechServer
 from trunkline.speech.url_voice import UrlVoice

@@ -14,7 +14,7 @@ from trunkline.settings import SpeechSettings
 
 if TYPE_CHECKING:
     from trunkline.ports import TextToSpeech
-    from trunkline.speech.fallback_voice import FallbackVoice
+    from trunkline.speech.fallbacks import FallbackVoice
     from trunkline.speech.models import Report
     from trunkline.speech.silero import SileroDetector
     from trunkline.speech.smart_turn import SmartTurnDetector
@@ -38,7 +38,7 @@ def make_speech_to_text(settings: SpeechSettings) -> WhisperSpeechToText:
 def make_text_to_speech(settings: SpeechSettings) -> FallbackVoice:
     """The engine of the settings, then the other ones."""
     from trunkline.speech.espeak import espeak_voice
-    from trunkline.speech.fallback_voice import FallbackVoice
+    from trunkline.speech.fallbacks import FallbackVoice
     from trunkline.speech.hibari import hibari_voice
 
     engines: list[TextToSpeech] = [hibari_voice(), espeak_voice()]

@@ -6,8 +6,7 @@ import asyncio
 
 from trunkline.ports import SpeechToText, TextToSpeech
 from trunkline.settings import AgentSettings, SpeechSettings
-from trunkline.speech.fallback_ears import FallbackEars
-from trunkline.speech.fallback_voice import FallbackVoice
+from trunkline.speech.fallbacks import FallbackEars, FallbackVoice
 from trunkline.speech.measured import EngineCounters, MeasuredEars, MeasuredVoice
 from trunkline.speech.speech_server import SpeechServer
 from trunkline.speech.url_ears import UrlEars

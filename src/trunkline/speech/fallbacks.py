@@ -1,21 +1,31 @@
-"""A voice that is never silent as long as one of its engines works."""
+"""Recognition and a voice that work as long as one of their engines does."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from typing import Generic, Protocol, TypeVar
 
 from trunkline.errors import SpeechUnavailable
-from trunkline.ports import TextToSpeech
+from trunkline.ports import SpeechToText, TextToSpeech, Transcript
 
 log = logging.getLogger(__name__)
 
 
-class FallbackVoice:
-    """Tries `engines` in order, first with the wanted voice, then with their own default voices."""
+class _Started(Protocol):
+    async def warm_up(self) -> None: ...
 
-    def __init__(self, engines: Sequence[TextToSpeech]) -> None:
+    async def close(self) -> None: ...
+
+
+_Engine = TypeVar("_Engine", bound=_Started)
+
+
+class _Fallback(Generic[_Engine]):
+    """`engines`, the best one first."""
+
+    def __init__(self, engines: Sequence[_Engine]) -> None:
         self._engines = tuple(engines)
 
     async def warm_up(self) -> None:
@@ -25,9 +35,31 @@ class FallbackVoice:
             try:
                 return await engine.warm_up()
             except SpeechUnavailable as error:
-                log.warning("a voice engine is missing: %s", error)
+                log.warning("a speech engine is missing: %s", error)
                 troubles.append(error)
         raise troubles[0]
+
+    async def close(self) -> None:
+        for engine in self._engines:
+            await engine.close()
+
+
+class FallbackEars(_Fallback[SpeechToText]):
+    """Asks `engines` in order until one answers."""
+
+    async def transcribe(self, audio: bytes, *, language: str = "en", hint: str = "") -> Transcript:
+        troubles: list[SpeechUnavailable] = []
+        for engine in self._engines:
+            try:
+                return await engine.transcribe(audio, language=language, hint=hint)
+            except SpeechUnavailable as error:
+                log.info("another recogniser is asked, because: %s", error)
+                troubles.append(error)
+        raise troubles[0]
+
+
+class FallbackVoice(_Fallback[TextToSpeech]):
+    """Tries `engines` in order, first with the wanted voice, then with their own default voices."""
 
     async def synthesise(self, text: str, *, voice: str = "", speed: float = 1.0) -> AsyncGenerator[bytes, None]:
         """Changes the engine only before its first piece: nobody is to hear a sentence twice."""
@@ -49,7 +81,3 @@ class FallbackVoice:
                     log.info("spoken by a fallback voice, because: %s", troubles[0])
                 return
         raise troubles[0]
-
-    async def close(self) -> None:
-        for engine in self._engines:
-            await engine.close()
