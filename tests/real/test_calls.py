@@ -72,7 +72,7 @@ ROWS = [
         "number not verified",
         "rejected",
         400,
-        "verify this one",
+        "Verify this one",
         Cause.UNVERIFIED_CALLEE,
         config={"verified_callees": [OTHER_CALLER_ID]},
     ),
