@@ -17,6 +17,7 @@ from tests.media.files import FORMATS, encoded, tone, unbounded_wav
 from trunkline.audio import SAMPLE_RATE, seconds_of, to_float
 from trunkline.errors import FetchFailed, MediaError, NotAudio
 from trunkline.media.decoding import decode
+from trunkline.media.pipe import Pipe
 
 
 async def arriving(data: bytes, step: int = 997) -> AsyncIterator[bytes]:
@@ -214,6 +215,26 @@ async def test_endless_audio_is_stopped_and_its_source_closed() -> None:
     heard, trouble = await until_trouble(endless(), max_seconds=30.0)
     assert heard == pytest.approx(30.0)
     assert isinstance(trouble, NotAudio)
+    assert closed
+
+
+async def test_a_source_that_is_too_large_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = False
+
+    def full(self: Pipe, piece: bytes) -> None:
+        raise OverflowError
+
+    async def large() -> AsyncGenerator[bytes, None]:
+        nonlocal closed
+        try:
+            while True:
+                yield bytes(10_000)
+        finally:
+            closed = True
+
+    monkeypatch.setattr(Pipe, "write", full)
+    _, trouble = await until_trouble(large())
+    assert "too large" in trouble.message
     assert closed
 
 

@@ -40,8 +40,12 @@ async def decode(pieces: AsyncIterator[bytes], *, max_seconds: float) -> AsyncGe
 
 
 async def _fill(pipe: Pipe, pieces: AsyncIterator[bytes]) -> None:
-    async for piece in pieces:
-        try:
+    try:
+        async for piece in pieces:
             pipe.write(piece)
-        except OverflowError as error:
-            raise NotAudio("The audio is far too large.", remedy="Say less at a time.") from error
+    except OverflowError as error:
+        raise NotAudio("The audio is far too large.", remedy="Say less at a time.") from error
+    finally:
+        # An endless source that is given up has a connection to give back.
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
