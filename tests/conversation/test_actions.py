@@ -139,6 +139,7 @@ async def test_audio_that_is_interrupted_is_given_up() -> None:
     await booth.until(lambda: booth.agent_speaks)
     await booth.say(1.2)
     await booth.until(closed.is_set, 3)
+    assert closed.is_set()
     booth.hang_up()
 
 

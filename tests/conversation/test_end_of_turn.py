@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trunkline.conversation.completeness import Asked
-from trunkline.conversation.end_of_turn import End, EndOfTurn, WaitUntil, probability_of_end
+from trunkline.conversation.end_of_turn import EndOfTurn, probability_of_end
 from trunkline.ports import Transcript
 
 RULES = EndOfTurn()
@@ -54,24 +54,11 @@ def test_the_more_is_missing_the_longer_it_waits() -> None:
     assert len(set(order)) == len(order)
 
 
-def test_a_pause_in_a_phone_number_told_frame_by_frame() -> None:
-    """Nothing is known, then the sound, then the words: each changes when the turn would end."""
-    assert RULES.decide(0.04, None, None, Asked.FREE) == WaitUntil(RULES.no_words_seconds)
-    assert RULES.decide(0.08, 0.97, None, Asked.FREE) == WaitUntil(RULES.no_words_seconds)
-    verdict = RULES.decide(0.22, 0.97, heard("It's four one five."), Asked.NUMBER)
-    assert verdict == WaitUntil(RULES.dictating_seconds)
-    assert isinstance(verdict, WaitUntil)
-    assert RULES.decide(verdict.silence - 0.02, 0.97, heard("It's four one five."), Asked.NUMBER) == verdict
-    assert RULES.decide(verdict.silence, 0.97, heard("It's four one five."), Asked.NUMBER) == End()
-
-
-def test_yes_ends_the_turn_as_soon_as_it_is_understood() -> None:
-    assert RULES.decide(0.22, 0.97, heard("Yes."), Asked.YES_NO) == End()
-
-
-def test_silence_summed_from_frames_ends_it_on_the_very_frame() -> None:
-    silence = sum(0.02 for _ in range(round(RULES.undecided_seconds / 0.02)))
-    assert RULES.decide(silence, 0.9, heard("Maple Street")) == End()
+def test_each_thing_that_becomes_known_changes_when_the_turn_would_end() -> None:
+    assert RULES.patience(None, None, Asked.NUMBER) == RULES.dictating_seconds
+    assert RULES.patience(0.97, None, Asked.FREE) == RULES.no_words_seconds
+    assert RULES.patience(0.97, heard("It's four one five."), Asked.NUMBER) == RULES.dictating_seconds
+    assert RULES.patience(0.97, heard("Yes."), Asked.YES_NO) == RULES.agreed_seconds
 
 
 def test_a_stricter_rule_takes_the_sound_less_easily() -> None:

@@ -35,6 +35,8 @@ LONGEST_HOLD = 3.0
 """Seconds the agent holds its tongue for voices that nobody can make words of; then it goes on."""
 SOUNDS_FINISHED = 0.5
 """Probability from which the sound alone ends a turn, where the words are never known."""
+SOUND_ALONE_SECONDS = 0.6
+"""Silence that does so then."""
 OVERLAP = 0.7
 """Seconds: a back-channel that ended this long before the agent did was no answer to what it said."""
 
@@ -303,7 +305,8 @@ class Listening:
             finished = None if guess is None or guess.finished is None else _result(guess.finished)
             patience = self._end_of_turn.patience(finished, words, self.asked)
             if not self._agent.transcribe and finished is not None and finished >= SOUNDS_FINISHED:
-                patience = self._agent.listening.end_silence_seconds  # no words will come that could say more
+                # No words will come that could say more.
+                patience = min(SOUND_ALONE_SECONDS, self._agent.listening.end_silence_seconds)
             self.ear.turns.patience = patience
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
