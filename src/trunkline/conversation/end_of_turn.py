@@ -89,8 +89,8 @@ _SOUND: Final = 0.11
 _WORDS: Final = 1.91
 _QUESTION: Final = -0.76
 _COMMA: Final = -2.13
-"""Fitted once, to the pauses and ends behind sentences in `tuning` and `once_held_out` of `bench/end_of_turn.yaml` (528;
-area under the curve 0.80, each sixth of the turns left out of the fit in turn).
+"""Fitted once, to the pauses and ends behind sentences in `tuning` and `once_held_out` of `bench/end_of_turn.yaml`
+(528; area under the curve 0.80, each sixth of the turns left out of the fit in turn).
 """
 
 
