@@ -24,7 +24,8 @@ from tests.real.sip_peer import OK, SipPeer
 from tests.real.test_ari_connection import Relay
 from trunkline.events import CallUpdate, GreetingStarted, SentenceStarted, SpeechHeard, TurnFinished
 from trunkline.rehearsal.carrier import StandInCarrier
-from trunkline.telephony import ari, asterisk_config
+from trunkline.telephony import ari
+from trunkline.telephony.asterisk_config import pjsip
 from trunkline.telephony.pbx import PrivateAsterisk
 from trunkline.telephony.pbx_boot import ari_address
 from trunkline.telephony.pbx_home import AriAddress
@@ -308,7 +309,7 @@ async def test_asterisk_can_not_connect_the_audio(tmp_path: Path) -> None:
 
 
 async def test_the_far_end_falls_silent_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asterisk_config, "RTP_SILENCE_SECONDS", 1)
+    monkeypatch.setattr(pjsip, "RTP_SILENCE_SECONDS", 1)
     async with open_premises(tmp_path) as office:
         # Answers and then sends nothing at all, as if its BYE had been lost.
         peer = SipPeer([OK])

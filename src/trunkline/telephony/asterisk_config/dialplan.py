@@ -1,0 +1,33 @@
+"""extensions.conf: what an answered call runs through."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.telephony.asterisk_config.sections import host_and_port
+
+CALL_CONTEXT: Final = "trunkline-call"
+CALL_EXTENSION: Final = "media"
+NEXT_VARIABLE: Final = "TRUNKLINE_NEXT"
+"""Channel variable with the endpoint a call is put through to when our media closes; `…_SECONDS`: how long it rings."""
+GONE_CONTEXT: Final = "trunkline-gone"
+GONE_EVENT: Final = "TrunklineFarEndGone"
+
+
+def contexts(audiosocket: str) -> str:
+    """The contexts, without `[general]`. `audiosocket` is `host:port` of our server. Raises `SettingsError`."""
+    host, port = host_and_port(audiosocket, 0)
+    return (
+        "; An answered call: its channel's id is the call's id, by which our AudioSocket server knows it.\n"
+        f"[{CALL_CONTEXT}]\n"
+        f"exten = {CALL_EXTENSION},1,AudioSocket(${{UNIQUEID}},{host}:{port})\n"
+        f' same = n,GotoIf($["${{{NEXT_VARIABLE}}}" = ""]?over)\n'
+        f" same = n,Dial(${{{NEXT_VARIABLE}}},${{{NEXT_VARIABLE}_SECONDS}},rg)\n"
+        " same = n(over),Hangup(16)\n\n"
+        "; Runs at the end of every call: ARI itself never tells the reason phrase of the carrier's answer.\n"
+        "; It is the carrier's text, so it is encoded: a comma would otherwise become another argument.\n"
+        f"[{GONE_CONTEXT}]\n"
+        f"exten = s,1,UserEvent({GONE_EVENT},tech: ${{URIENCODE(${{HANGUPCAUSE(${{CHANNEL(name)}},tech)}})}},"
+        "transfer: ${DIALSTATUS})\n"
+        " same = n,Return()\n"
+    )
