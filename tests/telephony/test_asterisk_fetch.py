@@ -34,6 +34,7 @@ tree=${{0%/{LIBRARIES}/*}}
 case "$*" in
   *" -V") echo "Asterisk 22.5.1~dfsg-1" ;;
   *chan_pjsip.so) [ -e "$tree/{LIBRARIES}/libspecial.so" ] || echo "  libspecial.so => not found" ;;
+  *res_srtp.so) [ -e "$tree/{LIBRARIES}/libsrtp.so" ] || echo "  libsrtp.so => not found" ;;
 esac
 """
 
@@ -54,6 +55,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]
         archive.package("libplain", "1.0-1", {f"{LIBRARIES}/libplain.so": ""}, "libloader"),
         archive.package("libloader", "2.0-1", {f"{LIBRARIES}/ld-linux-x.so.2": LOADER}),
         archive.package("libspecial", "3.0-1", {f"{LIBRARIES}/libspecial.so": ""}),
+        archive.package("libsrtp2-1", "2.0-1", {f"{LIBRARIES}/libsrtp.so": ""}),
         archive.package(
             "asterisk-core-sounds-en",
             "1.6.1-1",
@@ -63,7 +65,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DebianArchive]
             "asterisk-core-sounds-en-wav", "1.6.1-1", {"usr/share/asterisk/sounds/en_X/vm-goodbye.wav": ""}
         ),
     ]
-    archive.release("forky", "new", *common, archive.package("asterisk-modules", VERSION, modules, "libspecial"))
+    archive.release(
+        "forky", "new", *common, archive.package("asterisk-modules", VERSION, modules, "libspecial, libsrtp2-1")
+    )
     keys = archive.folder / "new.gpg"
     keyring_package = archive.folder / "build/debian-archive-keyring/usr/share/keyrings/debian-archive-keyring.gpg"
     keyring_package.parent.mkdir(parents=True)
@@ -103,9 +107,18 @@ async def test_fetching_and_finding_again(settings: AsteriskSettings, monkeypatc
     assert await provide_asterisk(settings) == program
     assert settings.cache_dir is not None
     assert sorted(path.name for path in (settings.cache_dir / "asterisk").iterdir()) == [
-        "asterisk-22.5.1~dfsg-1",
+        "asterisk-22.5.1~dfsg-1+srtp",
         "lock",
     ]
+
+
+async def test_an_asterisk_without_encryption_is_not_taken_from_the_cache(
+    settings: AsteriskSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "cache/asterisk/asterisk-22.5.1~dfsg-1").mkdir(parents=True)
+    assert await find_asterisk(settings) is None
+    program = await provide_asterisk(settings)
+    assert (program.modules_dir.parent.parent / "libsrtp.so").is_file()
 
 
 async def test_sounds_and_their_words(settings: AsteriskSettings) -> None:

@@ -32,6 +32,8 @@ from trunkline.telephony.asterisk_program import (
 from trunkline.telephony.private_apt import AptFailed, PrivateApt, Progress, Suite, suite_with_asterisk
 
 _SOUND_PACKAGES: Final = ("asterisk-core-sounds-en", "asterisk-core-sounds-en-wav")
+_WITH_SRTP: Final = "+srtp"
+"""Marks the folder of an Asterisk that has the library of encrypted calls; one without it is fetched again."""
 _KEY_MISSING: Final = ("NO_PUBKEY", "Missing key")
 """What gpgv and sqv say when the keyring lacks the suite's key."""
 
@@ -71,7 +73,7 @@ def _find(settings: AsteriskSettings) -> AsteriskProgram | None:
         return program_of_binary(settings.binary)
     if (program := program_of_machine()) is not None:
         return program
-    for tree in _cached(settings, "asterisk"):
+    for tree in _cached(settings, f"asterisk-*{_WITH_SRTP}"):
         return program_of_tree(tree)
     return None
 
@@ -86,11 +88,12 @@ async def provide_asterisk(settings: AsteriskSettings, progress: Progress = no_p
             return program
         apt = await _private_apt(settings, lock, progress)
         version = await apt.version("asterisk")
-        name = f"asterisk-{version.split(':')[-1]}"
-        libraries = await apt.depends("asterisk")
-        # The modules a call needs get along with the program's own libraries, so what all 300 modules want stays away.
-        # Should that change with a later version, the second attempt brings everything.
-        attempts = [libraries, [*libraries, *await apt.depends("asterisk-modules")]]
+        name = f"asterisk-{version.split(':')[-1]}{_WITH_SRTP}"
+        libraries, of_modules = await apt.depends("asterisk"), await apt.depends("asterisk-modules")
+        # The modules a call needs get along with the program's own libraries and that of SRTP, so what all 300 modules
+        # want stays away. Should that change with a later version, the second attempt brings everything.
+        srtp = [library for library in of_modules if library.startswith("libsrtp")]
+        attempts = [[*libraries, *srtp], [*libraries, *of_modules]]
         for number, names in enumerate(attempts, start=1):
             needed = await apt.closure(n for n in names if not n.startswith("asterisk") and n != "adduser")
             packages = await apt.download(["asterisk", "asterisk-modules", *needed], f"Asterisk {version}", progress)
@@ -111,10 +114,10 @@ async def provide_asterisk(settings: AsteriskSettings, progress: Progress = no_p
 
 async def provide_sounds(settings: AsteriskSettings, progress: Progress = no_progress) -> SoundsFolder:
     """Asterisk's English prompts and their words, fetched if they aren't here yet. Raises `PbxUnavailable`."""
-    for folder in _cached(settings, "sounds"):
+    for folder in _cached(settings, "sounds-*"):
         return SoundsFolder(folder)
     async with _alone(settings, progress) as lock:
-        for folder in _cached(settings, "sounds"):
+        for folder in _cached(settings, "sounds-*"):
             return SoundsFolder(folder)
         apt = await _private_apt(settings, lock, progress)
         name = f"sounds-{(await apt.version(_SOUND_PACKAGES[0])).split(':')[-1]}"
@@ -136,9 +139,9 @@ def _root(settings: AsteriskSettings) -> Path:
     return cache.absolute() / "asterisk"
 
 
-def _cached(settings: AsteriskSettings, kind: str) -> list[Path]:
-    """Complete folders of a kind, newest first."""
-    folders = [path for path in _root(settings).glob(f"{kind}-*") if path.is_dir()]
+def _cached(settings: AsteriskSettings, pattern: str) -> list[Path]:
+    """Complete folders of that name, newest first."""
+    folders = [path for path in _root(settings).glob(pattern) if path.is_dir()]
     return sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
 
 

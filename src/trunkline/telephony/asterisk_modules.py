@@ -31,11 +31,16 @@ MODULES: Final = (
     "res_pjsip_sdp_rtp",
     "res_pjsip_session",
     "chan_pjsip",
-    # RTP
+    # a trunk: who may ask at all, and one we have to register with
+    "res_pjsip_acl",
+    "res_pjsip_outbound_registration",
+    # RTP, plain and encrypted
     "res_rtp_asterisk",
+    "res_srtp",
     # control
     "res_http_websocket",
     "res_websocket_client",
+    "app_stasis",
     "res_stasis",
     "res_stasis_answer",
     "res_stasis_playback",
@@ -67,4 +72,7 @@ MODULES: Final = (
 NEWER: Final = frozenset({"res_websocket_client"})
 """Those an older Asterisk has not and does not need (res_ari wants it since 20.16 and 22.6)."""
 
-REQUIRED: Final = frozenset(MODULES) - NEWER
+SECURE: Final = frozenset({"res_srtp"})
+"""What `trunk.secure` takes. An Asterisk built without libsrtp has it not."""
+
+REQUIRED: Final = frozenset(MODULES) - NEWER - SECURE

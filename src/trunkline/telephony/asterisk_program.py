@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from trunkline.errors import PbxUnavailable, SettingsError
-from trunkline.telephony.asterisk_modules import REQUIRED
+from trunkline.telephony.asterisk_modules import REQUIRED, SECURE
 
 MINIMUM: Final = 18
 """First major version with AudioSocket."""
@@ -88,9 +88,10 @@ def program_of_tree(tree: Path) -> AsteriskProgram:
 def missing_libraries(tree: Path) -> list[str]:
     """Libraries and modules that a call needs and the tree lacks; empty when it is complete."""
     program = program_of_tree(tree)
-    missing = {f"{name}.so" for name in REQUIRED - program.modules()}
+    wanted = REQUIRED | SECURE
+    missing = {f"{name}.so" for name in wanted - program.modules()}
     loader = program.command[0]
-    for module in sorted(REQUIRED & program.modules()):
+    for module in sorted(wanted & program.modules()):
         listing = _output(
             loader, "--library-path", _library_path(tree), "--list", str(program.modules_dir / f"{module}.so")
         )
