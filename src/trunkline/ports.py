@@ -251,7 +251,14 @@ class Note:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
-BrainAction = Say | Play | SendKeys | Transfer | HangUp | Note
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Nothing that is heard: what the brain does next has effects outside, so it is not asked to go on before the
+    person's turn is surely over.
+    """
+
+
+BrainAction = Say | Play | SendKeys | Transfer | HangUp | Note | Commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +308,8 @@ class BrainSession(Protocol):
     def fork(self) -> BrainSession | None:
         """A copy that can answer in place of this one and be thrown away; it holds nothing that must be closed.
 
-        `None` where an answer has effects outside (a request to a workflow): none is asked for before it is needed.
+        It yields `Commit` before anything that has effects outside. `None` where every answer has (a request to a
+        workflow): none is asked for before it is needed.
         """
 
     async def close(self) -> None: ...

@@ -22,7 +22,7 @@ from tests.brains.n8n_server import Exchange, N8nServer, body, late, reply, stre
 from tests.doubles import tone
 from trunkline.brains import make_brain
 from trunkline.brains.n8n_request import wav_of
-from trunkline.brains.n8n_webhook import READY_SECONDS
+from trunkline.brains.opened_ahead import READY_SECONDS
 from trunkline.errors import SettingsError
 from trunkline.ports import Brain, BrainAction, BrainSession, HangUp, Note, PersonTurn, Play, Say, SendKeys, Transfer
 from trunkline.settings import AgentSettings, N8nSettings
@@ -290,7 +290,7 @@ async def test_a_certificate_nobody_vouches_for() -> None:
 
 
 async def test_what_was_opened_for_nothing_is_closed(server: N8nServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trunkline.brains.n8n_webhook.READY_SECONDS", 0.05)
+    monkeypatch.setattr("trunkline.brains.opened_ahead.READY_SECONDS", 0.05)
     brain, _ = await session_of(server)
     await _until(lambda: server.accepted == 1)
     await _until(lambda: server.connections == 0)

@@ -8,13 +8,14 @@ from contextlib import AsyncExitStack, aclosing
 
 import httpcore
 
-from trunkline.brains.n8n_fallback import SteadySession
+from trunkline.brains.fallback import SteadySession
 from trunkline.brains.n8n_faults import FaultKind, N8nFault, of_status
 from trunkline.brains.n8n_reply import Reply
 from trunkline.brains.n8n_request import WebhookRequest, process_input, welcome
 from trunkline.brains.n8n_sound import Sounds
 from trunkline.brains.n8n_stream import ReplyStream, is_audio
-from trunkline.brains.n8n_webhook import READY_SECONDS, Webhook, body_of
+from trunkline.brains.n8n_webhook import Webhook, body_of
+from trunkline.brains.opened_ahead import READY_SECONDS
 from trunkline.brains.scripted import ScriptedBrain
 from trunkline.brains.timely import by
 from trunkline.ports import BrainAction, CallBriefing, HangUp, Note, PersonTurn, Say, SendKeys, Transfer
@@ -37,7 +38,7 @@ class N8nBrain:
     async def open(self, briefing: CallBriefing) -> SteadySession:
         session = N8nSession(briefing, self._agent, self._webhook, self._sounds)
         session.turn_ahead()
-        return SteadySession(session, self._agent, briefing, self._script)
+        return SteadySession(session, self._agent, self._agent.n8n, briefing, self._script)
 
     async def close(self) -> None:
         await self._webhook.close()
@@ -72,6 +73,9 @@ class N8nSession:
         )
         return self._ask(request, self._settings.answer_seconds)
 
+    def fork(self) -> None:
+        """None: what is asked of a workflow has effects."""
+
     def greeted(self, text: str) -> None:
         """We said that ourselves in the workflow's place."""
         self._said = [text]
@@ -81,7 +85,7 @@ class N8nSession:
         deadline = asyncio.get_running_loop().time() + seconds
         async with AsyncExitStack() as exchange:
             asked = exchange.enter_async_context(self._webhook.post(request))
-            response = await by(deadline, asked, FaultKind.TIMEOUT)
+            response = await by(deadline, asked, N8nFault(FaultKind.TIMEOUT))
             body = await exchange.enter_async_context(aclosing(body_of(response)))
             await _refuse(response, body, deadline)
             answer = self._answer(response, body, deadline)
@@ -94,7 +98,7 @@ class N8nSession:
         """What the body says, in whatever form it comes."""
         head, kind = b"", _header(response, b"content-type")
         while is_audio(head, kind) is None:
-            piece = await by(deadline, anext(body, b""), FaultKind.TIMEOUT)
+            piece = await by(deadline, anext(body, b""), N8nFault(FaultKind.TIMEOUT))
             head += piece
             if not piece:
                 break
@@ -116,8 +120,8 @@ class N8nSession:
                 yield reply
             now = asyncio.get_running_loop().time()
             limit = now + self._settings.stall_seconds if begun else deadline
-            kind = FaultKind.STALLED if begun else FaultKind.TIMEOUT
-            if not (piece := await by(limit, anext(body, b""), kind)):
+            late = N8nFault(FaultKind.STALLED if begun else FaultKind.TIMEOUT)
+            if not (piece := await by(limit, anext(body, b""), late)):
                 break
         for reply in stream.finish():
             yield reply
@@ -160,7 +164,7 @@ async def _refuse(response: httpcore.Response, body: AsyncIterator[bytes], deadl
         return
     page = b""
     try:
-        while len(page) < _ERROR_PAGE and (piece := await by(deadline, anext(body, b""), FaultKind.TIMEOUT)):
+        while len(page) < _ERROR_PAGE and (piece := await by(deadline, anext(body, b""), N8nFault(FaultKind.TIMEOUT))):
             page += piece
     except N8nFault:
         pass  # the status says enough

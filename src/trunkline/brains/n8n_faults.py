@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, Final
 
-from trunkline.errors import BrainError
+from trunkline.brains.faults import BrainFault
 
 
 class FaultKind(enum.StrEnum):
@@ -145,22 +145,13 @@ LASTING: Final = frozenset(
 """A set-up that is wrong: the next turn would fail in the same way."""
 
 
-class N8nFault(BrainError):
+class N8nFault(BrainFault):
     """A turn without a usable answer."""
 
+    kind: FaultKind
+
     def __init__(self, kind: FaultKind, detail: str = "") -> None:
-        message, remedy = MEANING[kind]
-        said = f"{message[:-1]}: {detail[:200].rstrip('.')}." if detail else message
-        super().__init__(said, remedy=remedy, kind=kind.value, detail=detail)
-        self.kind = kind
-
-    @property
-    def never_ran(self) -> bool:
-        return self.kind in NEVER_RAN
-
-    @property
-    def lasting(self) -> bool:
-        return self.kind in LASTING
+        super().__init__(kind, MEANING[kind], detail, lasting=kind in LASTING, never_ran=kind in NEVER_RAN)
 
 
 def of_status(status: int, body: bytes, location: str = "") -> N8nFault | None:

@@ -58,7 +58,7 @@ class Sounds:
         async with aclosing(decode(pieces, max_seconds=longest)) as sound:
             deadline = asyncio.get_running_loop().time() + self._settings.answer_seconds
             try:
-                first = await by(deadline, anext(sound, b""), FaultKind.TIMEOUT)
+                first = await by(deadline, anext(sound, b""), N8nFault(FaultKind.TIMEOUT))
             except N8nFault:
                 raise
             except TrunklineError as error:
@@ -102,4 +102,4 @@ async def _whole(head: bytes, rest: AsyncIterator[bytes], settings: N8nSettings)
             raise N8nFault(FaultKind.TOO_LARGE)
         yield piece
         deadline = asyncio.get_running_loop().time() + settings.stall_seconds
-        piece = await by(deadline, anext(rest, b""), FaultKind.STALLED)
+        piece = await by(deadline, anext(rest, b""), N8nFault(FaultKind.STALLED))

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from trunkline.brains.n8n_faults import FaultKind, N8nFault
+from trunkline.brains.faults import BrainFault
 
 T = TypeVar("T")
 
 
-async def by(deadline: float, work: Awaitable[T], late: FaultKind) -> T:
-    """What `work` gives, if it does by then (time of the loop). Otherwise it is cancelled and `N8nFault` raised."""
+async def by(deadline: float, work: Awaitable[T], late: BrainFault) -> T:
+    """What `work` gives, if it does by then (time of the loop). Otherwise it is cancelled and `late` raised."""
     try:
         async with asyncio.timeout_at(deadline):
             return await work
     except TimeoutError as error:
-        raise N8nFault(late) from error
+        raise late from error

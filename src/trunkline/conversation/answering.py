@@ -14,6 +14,7 @@ from trunkline.errors import BrainError, TrunklineError
 from trunkline.ports import (
     BrainAction,
     CallControl,
+    Commit,
     HangUp,
     Note,
     Play,
@@ -149,6 +150,8 @@ class Answering:
                         await self._make(answer, Sentence(text), audio)
                     case Note():
                         self._note(action)
+                    case Commit():
+                        await self._until_released(answer)
                     case SendKeys(keys):
                         await self._press(answer, keys)
                     case Transfer(to):

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from trunkline.settings.section import E164, Section
+from trunkline.settings.fallback import FallbackSettings
+from trunkline.settings.section import Section
 
 
 class ListeningSettings(Section):
@@ -37,7 +38,7 @@ class ListeningSettings(Section):
     """No further key for this long ends an answer by keys; `#` ends it at once."""
 
 
-class N8nSettings(Section):
+class N8nSettings(FallbackSettings):
     """`[agents.NAME.n8n]`: the workflow behind an agent whose `brain` is `n8n`, and what happens when it fails."""
 
     webhook_url: str | None = None
@@ -64,20 +65,6 @@ class N8nSettings(Section):
     """Bytes of audio that are fetched for one answer."""
     allow_private_audio: bool = False
     """Whether `audio_url` may lead to this machine or a private network."""
-    welcome_fallback: str = "Hello! How can I help you?"
-    """Greeting when the workflow gives none."""
-    try_again: str = "I'm sorry, one moment, please."
-    """Said when the workflow could not be reached, before the one more try."""
-    say_again: str = "I'm sorry, I had a problem there. Could you say that again?"
-    """Said when the workflow failed and may have run, while `failed_turns` is not reached."""
-    failed_turns: int = Field(2, ge=1, le=10)
-    """Turns in a row that may fail before the fallback."""
-    fallback: Literal["farewell", "script"] = "farewell"
-    """Then: say the agent's `sorry` and hang up (or transfer), or go on with the agent's `script`."""
-    transfer_to: str | None = None
-    """Number (E.164) the person is put through to behind that farewell, instead of hanging up."""
-    transfer_farewell: str = "I'm sorry, something went wrong on my side. I'll put you through to a colleague."
-    """Said instead of `sorry` before that transfer."""
 
     @field_validator("webhook_url")
     @classmethod
@@ -99,13 +86,6 @@ class N8nSettings(Section):
         if value is not None and not re.fullmatch(r"[\x20-\x7e]+", value.get_secret_value()):
             raise ValueError("a header's value is printable ASCII, in one line")
         return value
-
-    @field_validator("transfer_to")
-    @classmethod
-    def _number(cls, number: str | None) -> str | None:
-        if number is not None and not E164.fullmatch(number):
-            raise ValueError(f"{number!r} is not an E.164 number: write it as +14155550100")
-        return number
 
 
 class AgentSettings(Section):

@@ -1,4 +1,4 @@
-"""What the person hears when the workflow fails: an apology, one more try where that is safe, then somebody else."""
+"""What the person hears when a brain fails: an apology, one more try where that is safe, then somebody else."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Protocol
 
-from trunkline.brains.n8n_faults import N8nFault
+from trunkline.brains.faults import BrainFault
 from trunkline.brains.scripted import ScriptedBrain, ScriptedSession
 from trunkline.brains.templates import render
-from trunkline.ports import BrainAction, CallBriefing, HangUp, Note, PersonTurn, Play, Say, Transfer
+from trunkline.ports import BrainAction, CallBriefing, Commit, HangUp, Note, PersonTurn, Play, Say, Transfer
 from trunkline.settings import AgentSettings
+from trunkline.settings.fallback import FallbackSettings
 
 
-class Workflow(Protocol):
-    """A session that may raise `N8nFault`."""
+class FaultySession(Protocol):
+    """A session that may raise `BrainFault`."""
 
     def turn_ahead(self) -> None: ...
     def greet(self) -> AsyncGenerator[BrainAction, None]: ...
     def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]: ...
-    def greeted(self, text: str) -> None: ...
+    def fork(self) -> FaultySession | None: ...
+
+    def greeted(self, text: str) -> None:
+        """The person is greeted with these words, which it was not asked for."""
 
 
 class SteadySession:
     """Fits `ports.BrainSession`, and raises nothing."""
 
     def __init__(
-        self, workflow: Workflow, agent: AgentSettings, call: CallBriefing, script: ScriptedBrain | None = None
+        self,
+        mind: FaultySession,
+        agent: AgentSettings,
+        manners: FallbackSettings,
+        call: CallBriefing,
+        script: ScriptedBrain | None = None,
     ) -> None:
-        self._workflow = workflow
+        self._mind = mind
         self._agent = agent
-        self._manners = agent.n8n
+        self._manners = manners
         self._call = call
         self._script = script
         self._stand_in: ScriptedSession | None = None
@@ -38,17 +47,17 @@ class SteadySession:
 
     def turn_ahead(self) -> None:
         if self._stand_in is None:
-            self._workflow.turn_ahead()
+            self._mind.turn_ahead()
 
     async def greet(self) -> AsyncGenerator[BrainAction, None]:
-        """A greeting of the call's or the agent's own is spoken without asking the workflow."""
+        """A greeting of the call's or the agent's own is spoken without asking the mind."""
         own = self._call.script or self._agent.greeting
         if own is not None:
             text = render(own, {**self._agent.variables, **self._call.variables})
-            self._workflow.greeted(text)
+            self._mind.greeted(text)
             yield Say(text)
             return
-        tried = _Tried(self._workflow.greet)
+        tried = _Tried(self._mind.greet)
         async with aclosing(tried.actions()) as actions:
             async for action in actions:
                 yield action
@@ -62,7 +71,7 @@ class SteadySession:
                 async for action in actions:
                     yield action
             return
-        self._workflow.greeted(self._manners.welcome_fallback)
+        self._mind.greeted(self._manners.welcome_fallback)
         yield Say(self._manners.welcome_fallback)
 
     async def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
@@ -71,21 +80,28 @@ class SteadySession:
             async for action in actions:
                 yield action
 
-    def fork(self) -> None:
-        """None: what is asked of a workflow has effects."""
+    def fork(self) -> SteadySession | None:
+        mind = self._mind.fork()
+        if mind is None:
+            return None
+        fork = SteadySession(mind, self._agent, self._manners, self._call, self._script)
+        fork._stand_in = self._stand_in.fork() if self._stand_in is not None else None
+        fork._failed = self._failed
+        return fork
 
     async def close(self) -> None:
         """Holds nothing between two turns."""
 
     async def _ask(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
         for may_try_again in (True, False):
-            tried = _Tried(lambda: self._workflow.reply(turn))
+            tried = _Tried(lambda: self._mind.reply(turn))
             async with aclosing(tried.actions()) as actions:
                 async for action in actions:
                     yield action
             if tried.fault is None:
                 self._failed = 0
                 return
+            yield Commit()
             yield self._note(tried.fault, turn.number)
             if not (may_try_again and tried.fault.never_ran and not tried.heard):
                 break
@@ -114,13 +130,13 @@ class SteadySession:
     async def _step_in(self, script: ScriptedBrain) -> AsyncGenerator[BrainAction, None]:
         """The script holds the rest of the call."""
         self._stand_in = await script.open(self._call)
-        yield Note("brain-fallback", "The built-in script goes on in the workflow's place.")
+        yield Note("brain-fallback", "The built-in script goes on in the agent's place.")
         async with aclosing(self._stand_in.greet()) as actions:
             async for action in actions:
                 yield action
 
     @staticmethod
-    def _note(fault: N8nFault, turn: int) -> Note:
+    def _note(fault: BrainFault, turn: int) -> Note:
         return Note("brain-fault", str(fault), {"fault": fault.kind.value, "remedy": fault.remedy or "", "turn": turn})
 
 
@@ -129,7 +145,7 @@ class _Tried:
 
     def __init__(self, begin: Callable[[], AsyncGenerator[BrainAction, None]]) -> None:
         self._begin = begin
-        self.fault: N8nFault | None = None
+        self.fault: BrainFault | None = None
         self.heard = False
 
     async def actions(self) -> AsyncGenerator[BrainAction, None]:
@@ -138,5 +154,5 @@ class _Tried:
                 async for action in actions:
                     self.heard = self.heard or isinstance(action, Say | Play)
                     yield action
-        except N8nFault as fault:
+        except BrainFault as fault:
             self.fault = fault
