@@ -11,7 +11,7 @@ import pytest
 from tests.conversation.booth import Mind
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector
 from tests.doubles_store import MemoryCallStore, MemoryShelf
-from trunkline import call
+from trunkline import outbound_call
 from trunkline.audio import SILENCE
 from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
@@ -40,7 +40,9 @@ class FakePbx:
     def __init__(self) -> None:
         self.ready = True
         self.dialled: list[tuple[CallId, str, str | None]] = []
+        self.answered: list[CallId] = []
         self.hung_up: list[CallId] = []
+        self.causes: list[int | None] = []
         self.pressed: list[str] = []
         self.next: list[tuple[CallId, str]] = []
         self.refuse: PbxUnavailable | None = None
@@ -63,8 +65,14 @@ class FakePbx:
     async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
         self.next.append((call_id, number))
 
-    async def hang_up(self, call_id: CallId) -> None:
+    async def answer(self, call_id: CallId) -> None:
+        if self.refuse is not None:
+            raise self.refuse
+        self.answered.append(call_id)
+
+    async def hang_up(self, call_id: CallId, *, cause: int | None = None) -> None:
         self.hung_up.append(call_id)
+        self.causes.append(cause)
         self.report(FarEndGone(call_id, 16))
 
 
@@ -137,6 +145,7 @@ class Office:
         self.settings = Settings(
             service=ServiceSettings(**service),
             trunk=TrunkSettings(host="trunk.example.com", caller_ids=("+14155550111",), ring_timeout=30),
+            agents={"me": AgentSettings()},
         )
         self.senses = Senses(FakeVoiceDetector(), FakeSpeechToText(), FakeTextToSpeech())
         self.board = self.make_board()
@@ -288,7 +297,7 @@ async def test_a_cancelled_call_is_not_taken_back_before_the_far_end_gave_a_sign
 async def test_a_cancelled_call_without_a_sign_is_taken_back_all_the_same(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call, "SIGN_WAIT", 0.05)
+    monkeypatch.setattr(outbound_call, "SIGN_WAIT", 0.05)
     record = await office.place()
     await office.board.hang_up(record.id)
     ended = await office.ended(record.id)

@@ -1,18 +1,20 @@
-"""One outgoing call from the dial to the end: what the far end does, when the conversation runs, how it all ended.
+"""One call to its end: what the far end does, when the conversation runs, how it all ended.
 
 QUEUED → DIALLING → RINGING ⇄ EARLY_MEDIA → ANSWERED → ENDED      (ENDED can follow any of them)
+
+How a call begins is told by its kinds: `outbound_call.py` dials, `incoming_call.py` answers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from trunkline.carriers import diagnosis
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.errors import ProtocolError, TrunklineError
 from trunkline.events import (
@@ -26,7 +28,17 @@ from trunkline.events import (
     PbxLost,
 )
 from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy
-from trunkline.ports import Brain, CallBriefing, CallLeg, LegSource, Load, Pbx, RecordingShelf, Watcher
+from trunkline.ports import (
+    Brain,
+    CallBriefing,
+    CallLeg,
+    ChannelControl,
+    LegSource,
+    Load,
+    Pbx,
+    RecordingShelf,
+    Watcher,
+)
 from trunkline.settings import AgentSettings
 
 log = logging.getLogger(__name__)
@@ -49,9 +61,6 @@ STAMPS: Final = {
 }
 """Which time of the record a state sets, the first time it is reached."""
 
-SIGN_WAIT = 1.0
-"""Seconds after dialling in which we wait for a sign of the far end before we cancel: if Asterisk cancels while the
-trunk's 407 is on its way, it answers that with a second INVITE and forgets it: a phone rings with nobody behind it."""
 LATE_GREETING = 0.3
 """Seconds an answered call waits for a greeting that is not ready; then the conversation begins without it."""
 KEY_SECONDS = 0.1
@@ -86,8 +95,11 @@ class Line:
     load: Load
 
 
-class OutboundCall:
+class Call(ABC):
     """`run()` is one task; the switchboard hands in what happens outside: `far_end`, `pbx_lost`, `hang_up`."""
+
+    CAUSE: ClassVar[int | None] = None
+    """Why it is ended without an answer (Q.850), for the far end."""
 
     def __init__(
         self,
@@ -95,17 +107,22 @@ class OutboundCall:
         agent: AgentSettings,
         brain: Brain,
         line: Line,
+        channel: ChannelControl,
         *,
         ring_timeout: float,
         publish: Watcher,
         may_dial: Callable[[str], str],
     ) -> None:
-        """`may_dial`: a number the agent transfers to, as E.164; raises `RequestError` where it may not be dialled."""
+        """`may_dial`: a number the agent transfers to, as E.164; raises `RequestError` where it may not be dialled.
+
+        `channel`: who controls the far end; `ring_timeout`: seconds a phone may ring.
+        """
         loop = asyncio.get_running_loop()
         self.record = record
         self._agent = agent
         self._brain = brain
         self._line = line
+        self._channel = channel
         self._ring_timeout = ring_timeout
         self._publish = publish
         self._may_dial = may_dial
@@ -113,36 +130,30 @@ class OutboundCall:
         self._leg: asyncio.Future[CallLeg] = loop.create_future()
         self._gone: asyncio.Future[FarEndGone | PbxLost] = loop.create_future()
         self._end_asked: asyncio.Future[HangUpBy] = loop.create_future()
-        self._sign: asyncio.Future[None] = loop.create_future()
         self._media_due: asyncio.TimerHandle | None = None
-        self._rang = False
-        self._dialled_at = 0.0
 
     # ── what happens outside ───────────────────────────────────────────────────────────────────────────────────
 
     def far_end(self, event: LegEvent) -> None:
         """What telephony reports of the far leg."""
-        _settle(self._sign, None)
         match event:
             case FarEndRinging():
-                self._rang = True
                 self._change(CallState.RINGING)
             case FarEndProgress():
-                self._rang = True
                 self._change(CallState.EARLY_MEDIA)
             case FarEndAnswered():
                 self._answered()
             case FarEndGone():
-                _settle(self._gone, event)
+                settle(self._gone, event)
 
     def pbx_lost(self, event: PbxLost) -> None:
         """Asterisk is gone and the channel with it; one that only hangs would keep the leg open for ever."""
-        _settle(self._gone, event)
+        settle(self._gone, event)
         self._close_leg()
 
     def hang_up(self, by: HangUpBy) -> None:
         """End the call, whatever it is doing."""
-        _settle(self._end_asked, by)
+        settle(self._end_asked, by)
         self._close_leg()
 
     def _close_leg(self) -> None:
@@ -170,12 +181,12 @@ class OutboundCall:
     async def send_keys(self, keys: str) -> None:
         for key in keys.upper():
             if key not in "W,":
-                await self._line.pbx.press_key(self.record.id, key, seconds=KEY_SECONDS)
+                await self._channel.press_key(self.record.id, key, seconds=KEY_SECONDS)
             await asyncio.sleep(PAUSE_SECONDS if key in "W," else KEY_SECONDS + KEY_GAP)
 
     async def transfer(self, to: str) -> str:
         number = self._may_dial(to)
-        await self._line.pbx.connect_next(self.record.id, number, ring_timeout=self._ring_timeout)
+        await self._channel.connect_next(self.record.id, number, ring_timeout=self._ring_timeout)
         return number
 
     # ── the call's way ─────────────────────────────────────────────────────────────────────────────────────────
@@ -185,7 +196,7 @@ class OutboundCall:
         end = self._broken("The service was stopped during the call.")
         self._line.legs.expect(self.record.id, self._on_leg)
         try:
-            end = await self._place()
+            end = await self._live()
         except TrunklineError as error:
             end = self._broken(str(error))
         except Exception:
@@ -197,19 +208,28 @@ class OutboundCall:
                 self._media_due.cancel()
             try:
                 if not self._gone.done():
-                    await self._line.pbx.hang_up(self.record.id)
+                    unanswered = self.record.state is not CallState.ANSWERED
+                    await self._channel.hang_up(self.record.id, cause=self.CAUSE if unanswered else None)
             finally:
                 self._change(CallState.ENDED, end)
 
-    async def _place(self) -> CallEnd:
-        """Dial, and see it through to the end."""
-        self._change(CallState.DIALLING)
-        self._dialled_at = asyncio.get_running_loop().time()
+    @abstractmethod
+    async def _begin(self, preparing: asyncio.Future[Conversation]) -> None:
+        """Do what leads to an answer. Its error ends the call."""
+
+    @abstractmethod
+    async def _give_up(self) -> None:
+        """Nobody wants the call any more before there was a conversation: end it, as may be done at this moment."""
+
+    @abstractmethod
+    def _never_answered(self, gone: FarEndGone) -> CallEnd:
+        """How a call ended that nobody answered."""
+
+    async def _live(self) -> CallEnd:
+        """From the beginning to the end."""
         preparing = asyncio.create_task(self._prepare(), name=f"greeting {self.record.id}")
         try:
-            await self._line.pbx.dial(
-                self.record.id, self.record.number, caller_id=self.record.caller_id, ring_timeout=self._ring_timeout
-            )
+            await self._begin(preparing)
             conversation = await self._until_answered(preparing)
             if conversation is None:
                 return await self._unanswered()
@@ -272,27 +292,14 @@ class OutboundCall:
     async def _unanswered(self) -> CallEnd:
         """The far end, the carrier or somebody at our side ended it before there was a conversation."""
         if self._end_asked.done() and not self._gone.done():
-            waited = asyncio.get_running_loop().time() - self._dialled_at
-            signs: set[asyncio.Future[Any]] = {self._sign, self._gone}
-            left = max(0.0, SIGN_WAIT - waited)
-            await asyncio.wait(signs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            await self._line.pbx.hang_up(self.record.id)
+            await self._give_up()
             return self._taken_back(self._end_asked.result())
         gone = self._gone.result()
         if isinstance(gone, PbxLost):
-            return self._broken(f"Asterisk was lost while the call was being placed ({gone.why}). {RESTARTED}")
+            return self._broken(f"Asterisk was lost before the call was answered ({gone.why}). {RESTARTED}")
         if self.record.state is CallState.ANSWERED:
             return self._answered_in_vain(gone)
-        end = diagnosis.explain(
-            sip_code=gone.sip_code,
-            sip_reason=gone.sip_reason,
-            q850_cause=gone.q850_cause,
-            rang=self._rang,
-            ring_timeout=self._ring_timeout,
-        )
-        if gone.sip_code is not None:
-            self._note("sip-answer", f"{gone.sip_code} {gone.sip_reason or ''}".strip(), sipCode=gone.sip_code)
-        return end
+        return self._never_answered(gone)
 
     async def _after(self, ending: Ending) -> CallEnd:
         """The conversation is over: wait for Asterisk's word, then say whose doing it was."""
@@ -353,6 +360,6 @@ class OutboundCall:
         self._publish(CallNoted(self.record.id, event))
 
 
-def _settle(future: asyncio.Future[Any], value: Any) -> None:
+def settle(future: asyncio.Future[Any], value: Any) -> None:
     if not future.done():
         future.set_result(value)

@@ -8,7 +8,8 @@
     │   ├── UnknownCall
     │   ├── CallEnded
     │   ├── NoRecording
-    │   └── CallerIdNotAllowed
+    │   ├── CallerIdNotAllowed
+    │   └── CallerBlocked      an incoming call from somebody who is not let in
     ├── NotReady               a part the call needs isn't there (yet)
     │   ├── TrunkNotConfigured
     │   ├── PbxUnavailable
@@ -86,6 +87,11 @@ class NoRecording(RequestError):
 
 class CallerIdNotAllowed(RequestError):
     code = "caller_id_not_allowed"
+
+
+class CallerBlocked(RequestError):
+    code = "caller_blocked"
+    http_status = 403
 
 
 class NotReady(TrunklineError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Speaker, Turn
+from trunkline.models import Arrival, CallEnd, CallEvent, CallId, CallRecord, CallState, Speaker, Turn
 
 # ── what telephony reports of the far leg ──────────────────────────────────────────────────────────────────────
 
@@ -50,6 +50,13 @@ class FarEndGone:
 
 
 @dataclass(frozen=True, slots=True)
+class CallArrived:
+    """Somebody calls: their phone rings back to them until the call is answered or refused."""
+
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
 class PbxLost:
     """Asterisk went away; every channel it had is gone with it."""
 
@@ -64,7 +71,7 @@ class PbxReady:
 
 
 LegEvent = FarEndRinging | FarEndProgress | FarEndAnswered | FarEndGone
-PbxEvent = LegEvent | PbxLost | PbxReady
+PbxEvent = LegEvent | CallArrived | PbxLost | PbxReady
 
 # ── what everyone who watches a call sees ──────────────────────────────────────────────────────────────────────
 

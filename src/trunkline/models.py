@@ -11,6 +11,10 @@ CallId = NewType("CallId", str)
 """Our id of a call: a UUID in text, also the AudioSocket UUID and the Asterisk channel id of the far leg."""
 
 
+ANONYMOUS = "anonymous"
+"""Stands for the number of a caller who shows none."""
+
+
 class Direction(enum.StrEnum):
     OUTBOUND = "outbound"
     INBOUND = "inbound"
@@ -64,6 +68,22 @@ class CallRequest:
     script: str | None = None
     """Replaces the agent's greeting."""
     callback_url: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A call that is there already and waits to be answered."""
+
+    id: CallId
+    number: str
+    """Who calls: digits, with plus or without as the carrier or phone shows them, or `ANONYMOUS`."""
+    called: str
+    """What was called: a number of ours, an extension."""
+    agent: str | None = None
+    """Who was asked for; `None`: the routes decide."""
+    direction: Direction = Direction.INBOUND
+    """Outbound where somebody else, as a dialplan, has placed it."""
     variables: dict[str, str] = field(default_factory=dict)
 
 

@@ -64,7 +64,29 @@ class LegSource(Protocol):
         """Stop expecting that call; harmless when it isn't expected."""
 
 
-class Pbx(Protocol):
+class ChannelControl(Protocol):
+    """What can be done with the far end of a call."""
+
+    async def answer(self, call_id: CallId) -> None:
+        """Answer a call that has arrived; its media leg follows. Raises `PbxUnavailable`."""
+
+    async def hang_up(self, call_id: CallId, *, cause: int | None = None) -> None:
+        """End the channel, whatever its state; harmless when it is gone.
+
+        `cause` (Q.850) tells an unanswered caller why, as 17 for busy.
+        """
+
+    async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
+        """Send one DTMF digit to the far end (RFC 4733). Returns when it begins; raises `PbxUnavailable`."""
+
+    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
+        """When our media closes, put the far end through to `number` (E.164) on the trunk, instead of hanging up.
+
+        `FarEndGone` follows when that is over. Raises `PbxUnavailable` when it could not be arranged.
+        """
+
+
+class Pbx(ChannelControl, Protocol):
     """The phone system's control side (Asterisk's ARI)."""
 
     def on_event(self, listener: Callable[[PbxEvent], None]) -> None:
@@ -77,18 +99,6 @@ class Pbx(Protocol):
         """Place a call on the trunk; progress follows as events, always ending in `FarEndGone` or `PbxLost`.
 
         Raises `PbxUnavailable` when the request surely did not reach Asterisk or was refused: nothing rang then.
-        """
-
-    async def hang_up(self, call_id: CallId) -> None:
-        """End the channel, whatever its state; harmless when it is gone."""
-
-    async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
-        """Send one DTMF digit to the far end (RFC 4733). Returns when it begins; raises `PbxUnavailable`."""
-
-    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
-        """When our media closes, put the far end through to `number` (E.164) on the trunk, instead of hanging up.
-
-        `FarEndGone` follows when that is over. Raises `PbxUnavailable` when it could not be arranged.
         """
 
 
@@ -345,6 +355,9 @@ class CallStore(Protocol):
 
     async def end(self, call_id: CallId, end: CallEnd, at: datetime, *, recording: str | None = None) -> None:
         """The first end stays: later ends and states change nothing. Late turns and events are still kept."""
+
+    async def explain(self, call_id: CallId, reason: str) -> None:
+        """A better reason for the end of a call that has ended."""
 
     async def get(self, call_id: CallId) -> CallRecord | None: ...
 

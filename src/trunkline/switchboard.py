@@ -5,35 +5,63 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
-from trunkline.call import Line, OutboundCall
+from trunkline.brains.announcement import Announcement
+from trunkline.call import Call, Line
 from trunkline.conversation.conversation import Senses
 from trunkline.errors import (
     CallEnded,
+    CallerBlocked,
     CallerIdNotAllowed,
     NotReady,
     PbxUnavailable,
     TooManyCalls,
+    TrunklineError,
     TrunkNotConfigured,
     UnknownAgent,
     UnknownCall,
 )
-from trunkline.events import CallCreated, CallUpdate, PbxEvent, PbxLost, PbxReady
+from trunkline.events import (
+    CallArrived,
+    CallCreated,
+    CallStateChanged,
+    CallUpdate,
+    LegEvent,
+    PbxEvent,
+    PbxLost,
+    PbxReady,
+)
+from trunkline.incoming_call import IncomingCall
 from trunkline.journal import Journal
-from trunkline.models import CallEnd, CallId, CallRecord, CallRequest, CallState, Direction, Disposition, HangUpBy
+from trunkline.models import (
+    Arrival,
+    CallEnd,
+    CallId,
+    CallRecord,
+    CallRequest,
+    CallState,
+    Direction,
+    Disposition,
+    HangUpBy,
+)
+from trunkline.outbound_call import OutboundCall
 from trunkline.phone_numbers import to_e164
-from trunkline.ports import Brain, CallStore, Watcher
+from trunkline.ports import Brain, CallStore, ChannelControl, Watcher
+from trunkline.routing import TurnedAway, agent_for
 from trunkline.settings import AgentSettings, Settings
 
 log = logging.getLogger(__name__)
 
 GOODBYE_SECONDS = 5.0
 """How long live calls get to end when the service stops."""
+USER_BUSY, CALL_REJECTED, SWITCH_CONGESTION = 17, 21, 42
+"""Q.850 causes of calls that are not answered; Asterisk makes 486, 403 and 503 of them."""
+CAUSES: Final[Mapping[type[TrunklineError], int]] = {TooManyCalls: USER_BUSY, CallerBlocked: CALL_REJECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +83,7 @@ class Switchboard:
         self._store = store
         self._journal = Journal(store)
         self._watchers: list[Watcher] = [self._journal.note]
-        self._calls: dict[CallId, OutboundCall] = {}
+        self._calls: dict[CallId, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing: asyncio.Task[None] | None = None
         self._closing = False
@@ -104,22 +132,60 @@ class Switchboard:
             record,
             agent.settings,
             agent.brain,
-            self._line if agent.senses is None else replace(self._line, senses=agent.senses),
+            self._line_of(agent),
+            self._line.pbx,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
             may_dial=self._dialable,
         )
-        self._calls[record.id] = call
-        try:
-            await self._store.add(record)
-        except BaseException:
-            del self._calls[record.id]
-            raise
-        self._publish(CallCreated(record))
-        task = asyncio.create_task(call.run(), name=f"call {record.id}")
-        self._tasks.add(task)
-        task.add_done_callback(lambda done: self._finished(record.id, done))
+        await self._begin(call)
         return record
+
+    async def take_call(self, arrival: Arrival, channel: ChannelControl) -> CallRecord:
+        """Have an agent answer a call that waits, over `channel`. Its progress goes to the watchers.
+
+        Raises `CallerBlocked`, `UnknownAgent`, `TooManyCalls`, `NotReady` or `StoreError`: the caller waits still, and
+        whoever asked tells them.
+        """
+        name = agent_for(arrival, self._settings, datetime.now(UTC))
+        record = CallRecord(
+            id=arrival.id,
+            direction=arrival.direction,
+            number=arrival.number,
+            agent=name if isinstance(name, str) else "",
+            state=CallState.RINGING,
+            created_at=datetime.now(UTC),
+            caller_id=arrival.called,
+            variables=dict(arrival.variables),
+            ringing_at=datetime.now(UTC),
+        )
+        if isinstance(name, TurnedAway):
+            await self._refuse(record, Disposition.REJECTED, name.why)
+            raise CallerBlocked(name.why)
+        agent = self._agent(name)
+        self._check_room()
+        full = self._incoming_full()
+        if full and not self._settings.incoming.full_message:
+            why = "As many calls have come in as incoming.max_calls allows."
+            await self._refuse(record, Disposition.BUSY, why)
+            raise TooManyCalls(why, remedy="Raise incoming.max_calls, or have callers told: incoming.full_message.")
+        call = IncomingCall(
+            replace(record, variables={**agent.settings.variables, **arrival.variables}),
+            agent.settings,
+            Announcement(self._settings.incoming.full_message) if full else agent.brain,
+            self._line_of(agent),
+            channel,
+            ring_timeout=self._settings.trunk.ring_timeout,
+            publish=self._publish,
+            may_dial=self._dialable,
+        )
+        await self._begin(call)
+        return call.record
+
+    def far_end(self, event: LegEvent) -> None:
+        """What becomes of a call's far end, from whoever controls it."""
+        if (found := self._calls.get(event.call_id)) is not None:
+            found.far_end(event)
 
     async def hang_up(self, call_id: CallId) -> CallRecord:
         """End a call in whatever state it is. Raises `UnknownCall`, `CallEnded`."""
@@ -181,16 +247,63 @@ class Switchboard:
                 "No trunk is configured, so no call can be placed.",
                 remedy="Set trunk.host (and username, password, caller_ids) in trunkline.toml.",
             )
-        if self._closing:
-            raise NotReady("The service is stopping.")
         if not self._line.pbx.ready:
             raise PbxUnavailable("Asterisk is not ready.", remedy="It is restarted by itself; try again in a moment.")
+        self._check_room()
+        return request.caller_id or (trunk.caller_ids[0] if trunk.caller_ids else None)
+
+    def _check_room(self) -> None:
+        """Whether one more call can be carried. Raises `NotReady`, `TooManyCalls`."""
+        if self._closing:
+            raise NotReady("The service is stopping.")
         if len(self._calls) >= self._settings.service.max_calls:
             raise TooManyCalls(
                 f"{len(self._calls)} calls are running, as many as service.max_calls allows.",
                 remedy="Try again when one has ended, or raise service.max_calls.",
             )
-        return request.caller_id or (trunk.caller_ids[0] if trunk.caller_ids else None)
+
+    def _incoming_full(self) -> bool:
+        allowed = self._settings.incoming.max_calls
+        running = sum(isinstance(call, IncomingCall) for call in self._calls.values())
+        return allowed is not None and running >= allowed
+
+    def _line_of(self, agent: Agent) -> Line:
+        return self._line if agent.senses is None else replace(self._line, senses=agent.senses)
+
+    async def _begin(self, call: Call) -> None:
+        """Write it down, then let it run."""
+        record = call.record
+        self._calls[record.id] = call
+        try:
+            await self._store.add(record)
+        except BaseException:
+            del self._calls[record.id]
+            raise
+        self._publish(CallCreated(record))
+        self._accompany(call.run(), f"call {record.id}").add_done_callback(lambda _: self._calls.pop(record.id))
+
+    def _accompany(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    async def _refuse(self, record: CallRecord, disposition: Disposition, why: str) -> None:
+        """Write down a call that nobody answers."""
+        log.warning("A call from %s to %s is refused: %s", record.number, record.caller_id, why)
+        await self._store.add(record)
+        self._publish(CallCreated(record))
+        end = CallEnd(disposition, why, HangUpBy.SYSTEM)
+        self._publish(CallStateChanged(record.id, CallState.ENDED, datetime.now(UTC), end))
+
+    async def _arrived(self, arrival: Arrival) -> None:
+        """A call on the trunk: an agent answers, or the caller is told why nobody does."""
+        try:
+            await self.take_call(arrival, self._line.pbx)
+        except TrunklineError as error:
+            log.warning("Call %s from %s is not answered: %s", arrival.id, arrival.number, error)
+            cause = CAUSES.get(type(error), SWITCH_CONGESTION)
+            await self._line.pbx.hang_up(arrival.id, cause=cause)
 
     @staticmethod
     def _dialable(written: str) -> str:
@@ -212,12 +325,12 @@ class Switchboard:
                     call.pbx_lost(event)
             case PbxReady():
                 log.info("Asterisk %s is ready", event.version)
+            case CallArrived(arrival):
+                self._accompany(self._arrived(arrival), f"arrival {arrival.id}")
             case _:
-                if (found := self._calls.get(event.call_id)) is not None:
-                    found.far_end(event)
+                self.far_end(event)
 
-    def _finished(self, call_id: CallId, task: asyncio.Task[None]) -> None:
+    def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._calls.pop(call_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("Call %s: its task failed", call_id, exc_info=error)
+            log.error("The task of %s failed", task.get_name(), exc_info=error)

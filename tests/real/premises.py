@@ -31,7 +31,14 @@ from trunkline.models import CallId, CallState
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.scenario import Scenario
-from trunkline.settings import AgentSettings, ListeningSettings, ServiceSettings, Settings, TrunkSettings
+from trunkline.settings import (
+    AgentSettings,
+    IncomingSettings,
+    ListeningSettings,
+    ServiceSettings,
+    Settings,
+    TrunkSettings,
+)
 
 NUMBER = "+14155550123"
 CALLER_ID, OTHER_CALLER_ID = "+14155550100", "+14155550101"
@@ -250,6 +257,7 @@ async def open_premises(
     ring_timeout: float | None = None,
     voice: FakeTextToSpeech | None = None,
     ears: FakeSpeechToText | None = None,
+    incoming: IncomingSettings = IncomingSettings(),
     **agent: Any,
 ) -> AsyncIterator[Premises]:
     """A house with one agent, `brief`. `ring_timeout` may be shorter than the settings allow for people."""
@@ -265,9 +273,11 @@ async def open_premises(
             "password": CarrierConfig().password,
             "caller_ids": (CALLER_ID, OTHER_CALLER_ID),
             "qualify_seconds": 0,
+            "identify": ("127.0.0.1",),
         }
     )
     settings = Settings(
+        incoming=incoming,
         service=ServiceSettings(data_dir=folder / "data", port=0),
         trunk=trunk if ring_timeout is None else trunk.model_copy(update={"ring_timeout": ring_timeout}),
         agents={AGENT: AgentSettings.model_validate(manners | agent)},

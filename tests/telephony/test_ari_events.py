@@ -8,7 +8,7 @@ import pytest
 
 from trunkline.events import FarEndAnswered, FarEndGone, FarEndProgress, FarEndRinging
 from trunkline.models import CallId
-from trunkline.telephony.ari_events import DialledCall, call_of
+from trunkline.telephony.ari_events import ChannelNews, channel_of
 
 CALL = CallId("547a82df-d097-4496-8b40-0c6d21a5e20a")
 
@@ -43,7 +43,7 @@ def destroyed(cause: int, tech_cause: int | None = None) -> dict[str, Any]:
 
 
 def test_an_answered_call() -> None:
-    call = DialledCall(CALL)
+    call = ChannelNews(CALL)
     messages = [
         dial(""),
         state_change("Ringing"),
@@ -82,13 +82,13 @@ def test_an_answered_call() -> None:
     ],
 )
 def test_how_a_call_ended(text: str, cause: int, tech_cause: int | None, expected: FarEndGone) -> None:
-    call = DialledCall(CALL)
+    call = ChannelNews(CALL)
     assert call.event_of(last_answer(text)) is None
     assert call.event_of(destroyed(cause, tech_cause)) == expected
 
 
 def test_every_fact_is_told_once() -> None:
-    call = DialledCall(CALL)
+    call = ChannelNews(CALL)
     messages = [state_change("Ringing"), state_change("Ringing"), destroyed(16), destroyed(16)]
     assert [event for message in messages if (event := call.event_of(message))] == [
         FarEndRinging(CALL),
@@ -97,25 +97,25 @@ def test_every_fact_is_told_once() -> None:
 
 
 def test_other_peoples_events_mean_nothing() -> None:
-    call = DialledCall(CALL)
+    call = ChannelNews(CALL)
     assert call.event_of(last_answer("SIP%20403%20Forbidden", eventname="Other")) is None
     assert call.event_of({"type": "ChannelVarset", "variable": "X", "value": "1", "channel": channel()}) is None
     assert call.event_of(destroyed(16)) == FarEndGone(CALL, 16)
 
 
 def test_which_call_a_message_is_about() -> None:
-    assert call_of(dial("RINGING")) == CALL
-    assert call_of(destroyed(16)) == CALL
-    assert call_of({"type": "ApplicationReplaced", "application": "trunkline"}) is None
-    assert call_of({"type": "ChannelDestroyed", "channel": "no object"}) is None
+    assert channel_of(dial("RINGING")) == CALL
+    assert channel_of(destroyed(16)) == CALL
+    assert channel_of({"type": "ApplicationReplaced", "application": "trunkline"}) is None
+    assert channel_of({"type": "ChannelDestroyed", "channel": "no object"}) is None
 
 
 @pytest.mark.parametrize("status", ["ANSWER", "BUSY", ""])
 def test_how_a_transfer_went(status: str) -> None:
-    call = DialledCall(CALL)
+    call = ChannelNews(CALL)
     message = last_answer("SIP%20200%20OK")
     message["userevent"]["transfer"] = status
     second_leg = {**dial("RINGING"), "peer": {**channel(), "id": "1764000000.7"}}
-    assert call_of(second_leg) != CALL, "its ringing is none of the call's"
+    assert channel_of(second_leg) != CALL, "its ringing is none of the call's"
     assert call.event_of(message) is None
     assert call.event_of(destroyed(16)) == FarEndGone(CALL, 16, transfer=status or None)

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from trunkline.settings.agents import DEFAULT_AGENT, AgentSettings, ListeningSettings, N8nSettings
+from trunkline.settings.incoming import HoursSettings, IncomingSettings, RouteSettings
 from trunkline.settings.section import E164, Section
 from trunkline.settings.service import AsteriskSettings, ServiceSettings
 from trunkline.settings.speech import SpeechServerSettings, SpeechSettings
@@ -23,9 +24,12 @@ __all__ = [
     "ENV_PREFIX",
     "AgentSettings",
     "AsteriskSettings",
+    "HoursSettings",
+    "IncomingSettings",
     "ListeningSettings",
     "N8nSettings",
     "OriginationSettings",
+    "RouteSettings",
     "Section",
     "ServiceSettings",
     "Settings",
@@ -49,6 +53,7 @@ class Settings(BaseSettings):
     asterisk: AsteriskSettings = AsteriskSettings()
     trunk: TrunkSettings = TrunkSettings()
     twilio: TwilioSettings = TwilioSettings()
+    incoming: IncomingSettings = IncomingSettings()
     speech: SpeechSettings = SpeechSettings()
     agents: dict[str, AgentSettings] = Field(default_factory=lambda: {DEFAULT_AGENT: AgentSettings()})
     """Agents by name; `context` in `POST /call` names one."""
@@ -67,6 +72,16 @@ class Settings(BaseSettings):
             for key, server in (("stt", agent.stt), ("tts", agent.tts)):
                 if server and server not in self.speech.servers:
                     raise ValueError(f"agents.{name}.{key} names {server!r}: there is no [speech.servers.{server}]")
+        return self
+
+    @model_validator(mode="after")
+    def _answering_agents(self) -> Settings:
+        named = {f"routes.{name}.agent": route.agent for name, route in self.incoming.routes.items()}
+        if self.incoming.agent:
+            named["agent"] = self.incoming.agent
+        for key, agent in named.items():
+            if agent not in self.agents:
+                raise ValueError(f"incoming.{key} names {agent!r}: there is no [agents.{agent}]")
         return self
 
     @classmethod

@@ -19,14 +19,16 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from trunkline.errors import InvalidNumber, PbxUnavailable, TrunkNotConfigured
-from trunkline.events import FarEndGone, PbxEvent, PbxLost, PbxReady
+from trunkline.events import CallArrived, FarEndGone, PbxEvent, PbxLost, PbxReady
 from trunkline.models import CallId
 from trunkline.settings import E164, TrunkSettings
-from trunkline.telephony.ari_events import WANTED, DialledCall, call_of
+from trunkline.telephony.ari_events import WANTED, ChannelNews, arrival_of, channel_of
 from trunkline.telephony.asterisk_config import (
+    ANSWER_EXTENSION,
     ARI_APP,
     CALL_CONTEXT,
     CALL_EXTENSION,
+    CALL_VARIABLE,
     GONE_CONTEXT,
     NEXT_VARIABLE,
     dial_string,
@@ -53,7 +55,8 @@ class AriPbx:
         self._ari = ari
         self._trunk = trunk
         self._listeners: list[Callable[[PbxEvent], None]] = []
-        self._calls: dict[str, DialledCall] = {}
+        self._news: dict[str, ChannelNews] = {}
+        self._arrived: dict[CallId, str] = {}
         self._dialling: dict[str, asyncio.Task[None]] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self._connected = asyncio.Event()
@@ -91,8 +94,8 @@ class AriPbx:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for call_id in list(self._calls):
-            await self.hang_up(CallId(call_id))
+        for channel in list(self._news):
+            await self._end(channel)
         await self._close()
 
     async def _close(self) -> None:
@@ -130,7 +133,7 @@ class AriPbx:
             **({"callerId": caller_id} if caller_id is not None else {}),
         }
         # Events may overtake the answer to the request, so the call is known before it is sent.
-        self._calls[call_id] = DialledCall(call_id)
+        self._news[call_id] = ChannelNews(call_id)
         dialling = asyncio.create_task(self._originate(call_id, parameters))
         self._dialling[call_id] = dialling
         dialling.add_done_callback(lambda _: self._dialling.pop(call_id))
@@ -147,25 +150,45 @@ class AriPbx:
         try:
             response = await self._http.post("/channels", params=parameters, json={"variables": variables})
         except httpx.ConnectError as error:
-            if self._calls.pop(call_id, None) is not None:
+            if self._news.pop(call_id, None) is not None:
                 raise PbxUnavailable(f"Asterisk can't be reached: {error}.") from error
             return
         except httpx.HTTPError as error:
             # It may have got the request: a channel that came of it is ended, which is told like any other end.
             log.warning("call %s: no answer to the order to dial (%s)", call_id, type(error).__name__)
-            if not await self._delete(call_id) and self._calls.pop(call_id, None) is not None:
+            if not await self._delete(call_id) and self._news.pop(call_id, None) is not None:
                 self._tell(FarEndGone(call_id))
             return
         # A call that already ended was told as an event; there is nothing to add.
-        if response.status_code != httpx.codes.OK and self._calls.pop(call_id, None) is not None:
+        if response.status_code != httpx.codes.OK and self._news.pop(call_id, None) is not None:
             raise PbxUnavailable(
                 f"Asterisk refused to dial: {response.text[:200]}", remedy="Its log (`pbx/log/messages.log`) says why."
             )
 
-    async def hang_up(self, call_id: CallId) -> None:
-        """Ends the channel, whatever its state; see `Pbx.hang_up`."""
-        if call_id in self._calls:
-            await self._end(call_id)
+    async def answer(self, call_id: CallId) -> None:
+        """Answers a call that has arrived; see `ChannelControl.answer`."""
+        channel = self._channel(call_id)
+        try:
+            (
+                await self._http.post(
+                    f"/channels/{channel}/variable",
+                    params={"variable": CALL_VARIABLE, "value": str(uuid.UUID(call_id))},
+                )
+            ).raise_for_status()
+            (
+                await self._http.post(
+                    f"/channels/{channel}/continue",
+                    params={"context": CALL_CONTEXT, "extension": ANSWER_EXTENSION, "priority": "1"},
+                )
+            ).raise_for_status()
+        except httpx.HTTPError as error:
+            raise PbxUnavailable(f"Asterisk could not answer the call ({error}).") from error
+
+    async def hang_up(self, call_id: CallId, *, cause: int | None = None) -> None:
+        """Ends the channel, whatever its state; see `ChannelControl.hang_up`."""
+        channel = self._arrived.get(call_id, call_id)
+        if channel in self._news:
+            await self._end(channel, cause)
 
     async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
         """Sends one digit; see `Pbx.press_key`. The channel is in the dialplan, where ARI doesn't reach."""
@@ -181,13 +204,17 @@ class AriPbx:
         channel = self._channel(call_id)
         seconds = str(math.ceil(ring_timeout))
         await self._manage("Setvar", channel=channel, variable=f"{NEXT_VARIABLE}_SECONDS", value=seconds)
+        if self._trunk.caller_ids:
+            # A carrier lets nobody be called in the name of a caller who is not its customer.
+            await self._manage("Setvar", channel=channel, variable="CALLERID(num)", value=self._trunk.caller_ids[0])
         # Last, as it is what the dialplan looks at.
         await self._manage("Setvar", channel=channel, variable=NEXT_VARIABLE, value=dial_string(self._trunk, number))
 
     def _channel(self, call_id: CallId) -> str:
-        if call_id not in self._calls:
+        channel = self._arrived.get(call_id, call_id)
+        if channel not in self._news:
             raise PbxUnavailable("The call is over.")
-        return str(uuid.UUID(call_id))
+        return channel
 
     async def _manage(self, action: str, **arguments: str) -> None:
         """An action of the manager interface (AMI). Raises `PbxUnavailable`."""
@@ -203,19 +230,20 @@ class AriPbx:
             said = re.search(r"^Message: (.+?)\r?$", response.text, re.MULTILINE)
             raise PbxUnavailable(f"Asterisk refused {action}: {said[1] if said else f'HTTP {response.status_code}'}.")
 
-    async def _end(self, call_id: str) -> None:
-        if (dialling := self._dialling.get(call_id)) is not None:
+    async def _end(self, channel: str, cause: int | None = None) -> None:
+        if (dialling := self._dialling.get(channel)) is not None:
             # An order to end that overtook the order to dial would find no channel.
             await asyncio.wait([dialling])
-        await self._delete(call_id)
+        await self._delete(channel, cause)
 
-    async def _delete(self, call_id: str) -> bool:
+    async def _delete(self, channel: str, cause: int | None = None) -> bool:
         """Whether there was such a channel; its end will be told by an event."""
         try:
-            response = await self._http.delete(f"/channels/{call_id}")
+            reason = {"reason_code": str(cause)} if cause is not None else {}
+            response = await self._http.delete(f"/channels/{channel}", params=reason)
         except httpx.HTTPError as error:
             # If Asterisk is gone, so is the channel; if it hangs, the websocket notices.
-            log.warning("call %s: no answer to the order to hang up (%s)", call_id, type(error).__name__)
+            log.warning("channel %s: no answer to the order to hang up (%s)", channel, type(error).__name__)
             return False
         return response.status_code == httpx.codes.NO_CONTENT
 
@@ -259,25 +287,36 @@ class AriPbx:
     async def _read(self, socket: ClientConnection) -> None:
         async for text in socket:
             message: dict[str, Any] = json.loads(text)
-            call_id = call_of(message)
-            call = self._calls.get(call_id) if call_id is not None else None
-            if call is None:
+            channel = channel_of(message)
+            if channel is None:
                 continue
-            event = call.event_of(message)
+            if channel not in self._news:
+                self._welcome(channel, message)
+                continue
+            event = self._news[channel].event_of(message)
             if isinstance(event, FarEndGone):
-                del self._calls[event.call_id]
+                del self._news[channel]
+                self._arrived.pop(event.call_id, None)
             if event is not None:
                 self._tell(event)
+
+    def _welcome(self, channel: str, message: dict[str, Any]) -> None:
+        """Perhaps somebody calls."""
+        if (arrival := arrival_of(message, CallId(str(uuid.uuid4())))) is not None:
+            self._arrived[arrival.id] = channel
+            self._news[channel] = ChannelNews(arrival.id)
+            self._tell(CallArrived(arrival))
 
     def _lost(self, why: str) -> None:
         log.error("Asterisk is lost: %s", why)
         self._connected.clear()
-        calls = list(self._calls)
-        self._calls.clear()
+        channels = list(self._news)
+        self._news.clear()
+        self._arrived.clear()
         self._tell(PbxLost(why))
         # Should only the connection be lost and not Asterisk, this makes true what was just told.
-        for call_id in calls:
-            self._run(self._end(call_id))
+        for channel in channels:
+            self._run(self._end(channel))
 
     def _tell(self, event: PbxEvent) -> None:
         for listener in self._listeners:

@@ -1,4 +1,4 @@
-"""What Asterisk tells of one dialled call, turned into our events. Knows no connection: JSON in, events out."""
+"""What Asterisk tells of calls, turned into our events. Knows no connection: JSON in, events out."""
 
 from __future__ import annotations
 
@@ -8,24 +8,35 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from trunkline.events import FarEndAnswered, FarEndGone, FarEndProgress, FarEndRinging, LegEvent
-from trunkline.models import CallId
-from trunkline.telephony.asterisk_config import GONE_EVENT
+from trunkline.models import ANONYMOUS, Arrival, CallId
+from trunkline.telephony.asterisk_config import ARRIVED, GONE_EVENT
 
-WANTED: Final = ("ChannelStateChange", "Dial", "ChannelUserevent", "ChannelDestroyed")
+WANTED: Final = ("StasisStart", "ChannelStateChange", "Dial", "ChannelUserevent", "ChannelDestroyed")
 """The kinds of event that matter here; Asterisk is asked to send no others."""
 
 _NO_ANSWER: Final = 19
 """Q.850 cause of a call Asterisk itself gave up because the ring timeout was over."""
 
 
-def call_of(message: Mapping[str, Any]) -> str | None:
-    """The channel the event is about: the far leg's id is our call's id."""
+def channel_of(message: Mapping[str, Any]) -> str | None:
+    """The channel the event is about: of a call we dialled, its id is our call's."""
     channel = message.get("channel") or message.get("peer")
     return channel.get("id") if isinstance(channel, Mapping) else None
 
 
-class DialledCall:
-    """Remembers what was told of a call, so that every fact is reported once."""
+def arrival_of(message: Mapping[str, Any], call_id: CallId) -> Arrival | None:
+    """The call that the event brings, if it brings one: it gets that id."""
+    match message:
+        case {"type": "StasisStart", "args": [str(kind), *_], "channel": {"caller": {**caller}, "dialplan": {**place}}}:
+            if kind != ARRIVED:
+                return None
+            number, called = str(caller.get("number") or ""), str(place.get("exten") or "")
+            return Arrival(call_id, number if re.fullmatch(r"\+?[0-9]+", number) else ANONYMOUS, called)
+    return None
+
+
+class ChannelNews:
+    """Remembers what was told of a call's channel, so that every fact is reported once."""
 
     def __init__(self, call_id: CallId) -> None:
         self._call_id = call_id

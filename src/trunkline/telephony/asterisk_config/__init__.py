@@ -1,28 +1,38 @@
 """Settings to the text of Asterisk's configuration files. Pure: no file, clock or network is touched.
 
-The private instance that comes out can place calls on one trunk and hand their audio to our AudioSocket server; nothing
-can be reached from outside: the only identified endpoint is the trunk, and its context holds no extension.
+The private instance that comes out places calls on one trunk, takes those that come in on it, and hands their audio to
+our AudioSocket server; nothing else can be reached from outside: the only identified endpoint is the trunk, and its
+context leads to us alone.
 Meaning of every option: Asterisk's own documentation of the file it stands in (asterisk.conf, pjsip.conf …).
 """
 
 from __future__ import annotations
 
 from trunkline.telephony.asterisk_config.dialplan import (
+    ANSWER_EXTENSION,
+    ARI_APP,
+    ARRIVAL_CONTEXT,
+    ARRIVED,
     CALL_CONTEXT,
     CALL_EXTENSION,
+    CALL_VARIABLE,
     GONE_CONTEXT,
     GONE_EVENT,
     NEXT_VARIABLE,
 )
 from trunkline.telephony.asterisk_config.pjsip import TRUNK_ENDPOINT, dial_string
-from trunkline.telephony.asterisk_config.private import ARI_APP, ARI_USER, AsteriskInstance, render
+from trunkline.telephony.asterisk_config.private import ARI_USER, AsteriskInstance, render
 from trunkline.telephony.asterisk_config.sections import host_and_port
 
 __all__ = [
+    "ANSWER_EXTENSION",
     "ARI_APP",
     "ARI_USER",
+    "ARRIVAL_CONTEXT",
+    "ARRIVED",
     "CALL_CONTEXT",
     "CALL_EXTENSION",
+    "CALL_VARIABLE",
     "GONE_CONTEXT",
     "GONE_EVENT",
     "NEXT_VARIABLE",
