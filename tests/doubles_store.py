@@ -98,6 +98,11 @@ class MemoryCallStore:
             ended = replace(call, state=CallState.ENDED, end=end, ended_at=at, recording=recording)
             self._calls[call_id] = kept(ended)
 
+    async def explain(self, call_id: CallId, reason: str) -> None:
+        call = self._known(call_id)
+        assert call.end is not None
+        self._calls[call_id] = replace(call, end=kept(replace(call.end, reason=reason)))
+
     async def get(self, call_id: CallId) -> CallRecord | None:
         self._require_open()
         return self._calls.get(call_id)

@@ -15,6 +15,8 @@ from fastapi import FastAPI
 
 from trunkline.brains import make_brain
 from trunkline.call import Line
+from trunkline.carriers.twilio.facts import open_facts
+from trunkline.carriers.twilio.failed_calls import FailedCalls
 from trunkline.conversation.conversation import Senses
 from trunkline.conversation.load import LoadGauge
 from trunkline.errors import NotReady
@@ -93,6 +95,10 @@ async def open_house(
         house.push_async_callback(callbacks.close)  # behind the switchboard: the calls it ends are told as well
         switchboard.watch(callbacks.watch)
         switchboard.watch(Tracing(tracer()).watch)
+        if (facts := open_facts(settings.twilio)) is not None:
+            failed = FailedCalls(facts, store, switchboard.settled)
+            house.push_async_callback(failed.close)
+            switchboard.watch(failed.watch)
         await house.enter_async_context(switchboard)
 
         def health() -> Mapping[str, Part]:

@@ -113,6 +113,19 @@ async def test_late_words_of_an_ended_call_are_kept(store: CallStore) -> None:
     assert len(kept.turns) == len(kept.events) == 1
 
 
+async def test_a_better_reason_changes_nothing_else(store: CallStore) -> None:
+    call = a_call()
+    await store.add(call)
+    await store.end(call.id, LOST, at(60), recording="first.wav")
+    await store.explain(call.id, "The account has no funds.")
+    kept = await store.get(call.id)
+    assert kept is not None
+    assert kept.end == replace(LOST, reason="The account has no funds.")
+    assert (kept.state, kept.ended_at, kept.recording) == (CallState.ENDED, at(60), "first.wav")
+    with pytest.raises(UnknownCall):
+        await store.explain(NOBODY, "x")
+
+
 async def test_nothing_is_kept_of_a_call_that_was_never_added(store: CallStore) -> None:
     with pytest.raises(UnknownCall):
         await store.set_state(NOBODY, CallState.RINGING, NOON)

@@ -222,6 +222,24 @@ def meaning(code: int, phrase: str | None = None, error: int | None = None) -> A
     return next(fits, None)
 
 
+def of_error(number: int) -> str:
+    """What one of Twilio's error numbers means and what to do, in any case."""
+    row = next((row for row in ANSWERS if row.error == number), None)
+    return row.sentence if row else f"https://www.twilio.com/docs/errors/{number} tells what it means."
+
+
+def may_mean(code: int, number: int) -> bool:
+    """Whether a call answered with this status can have failed for that error; of an unknown one nobody can say."""
+    row = next((row for row in ANSWERS if row.error == number), None)
+    return row is None or code in row.codes
+
+
+def is_ambiguous(code: int, phrase: str | None = None) -> bool:
+    """Whether the carrier's own number would say more than this final answer does."""
+    row = meaning(code, phrase)
+    return any(code in other.codes and other.error for other in ANSWERS) and (row is None or row.error is None)
+
+
 def explain(
     *,
     sip_code: int | None,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trunkline.carriers.public_address import public_address
+from trunkline.carriers.twilio.facts import Facts
 from trunkline.carriers.twilio.plan import Action, Resource, Step, Value, Wanted, steps
 from trunkline.carriers.twilio.secrets_file import PasswordRecord, keep, strong_password
 from trunkline.carriers.twilio.wanted import DEFAULT_USERNAME, check_password, domain, marked_name, wanted
@@ -19,6 +20,8 @@ from trunkline.errors import TrunklineError
 from trunkline.settings import ENV_PREFIX, Settings
 
 if TYPE_CHECKING:
+    from twilio.rest import Client
+
     from trunkline.carriers.twilio.account import Account
 
 app = typer.Typer(no_args_is_help=True, help="The trunk at Twilio: planned, set up, kept right, removed.")
@@ -81,10 +84,10 @@ def destroy(context: typer.Context, yes: Yes = False) -> None:
 def show(context: typer.Context) -> None:
     """Show the account and what of ours is there."""
     settings = load_settings(context)
-    account = _account(settings)
-    summary = account.summary()
-    CONSOLE.print(f"Account {summary.name}: {summary.status}, {summary.kind}, balance {summary.balance}")
-    found = [resource for resource in account.found() if resource.sid]
+    summary = Facts(_client(settings)).summary()
+    balance = f"{summary.balance} {summary.currency}"
+    CONSOLE.print(f"Account {summary.name}: {summary.status}, {summary.kind}, balance {balance}")
+    found = [resource for resource in _account(settings).found() if resource.sid]
     for resource in found:
         CONSOLE.print(f"{resource.kind}: {resource.name} [dim]{resource.sid}[/dim]")
         for key, value in resource.values.items():
@@ -94,16 +97,22 @@ def show(context: typer.Context) -> None:
 
 
 def _account(settings: Settings) -> Account:
-    # Takes a quarter of a second to import, which no other command should.
-    from trunkline.carriers.twilio.account import Account, connect  # noqa: PLC0415
+    from trunkline.carriers.twilio.account import Account  # noqa: PLC0415  # as below
 
     password = settings.trunk.password
     return Account(
-        connect(settings.twilio),
+        _client(settings),
         marked_name(settings),
         PasswordRecord(settings.service.data_dir / "trunk.json"),
         password.get_secret_value() if password else None,
     )
+
+
+def _client(settings: Settings) -> Client:
+    # Takes a quarter of a second to import, which no other command should.
+    from trunkline.carriers.twilio.account import connect  # noqa: PLC0415
+
+    return connect(settings.twilio)
 
 
 def _wanted(settings: Settings) -> Wanted:

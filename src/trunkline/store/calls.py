@@ -71,11 +71,7 @@ class SqlCallStore:
         await self._change_open_call(call_id, values)
 
     async def set_greeting(self, call_id: CallId, greeting_ms: float) -> None:
-        async def change(connection: AsyncConnection) -> None:
-            await _known(connection, call_id)
-            await connection.execute(update(calls).where(calls.c.id == call_id).values(greeting_ms=greeting_ms))
-
-        await self._write(f"keep the greeting of call {call_id}", change)
+        await self._change_call(call_id, {"greeting_ms": greeting_ms})
 
     async def add_turn(self, call_id: CallId, turn: Turn) -> None:
         async def change(connection: AsyncConnection) -> None:
@@ -95,6 +91,9 @@ class SqlCallStore:
     async def end(self, call_id: CallId, end: CallEnd, at: datetime, *, recording: str | None = None) -> None:
         values = end_row(end) | {"state": CallState.ENDED.value, "ended_at": at, "recording": recording}
         await self._change_open_call(call_id, values)
+
+    async def explain(self, call_id: CallId, reason: str) -> None:
+        await self._change_call(call_id, {"reason": reason})
 
     async def get(self, call_id: CallId) -> CallRecord | None:
         async def read(connection: AsyncConnection) -> CallRecord | None:
@@ -158,6 +157,13 @@ class SqlCallStore:
         while self._writes:
             await asyncio.wait(self._writes)
         await self._engine.dispose()
+
+    async def _change_call(self, call_id: CallId, values: Mapping[str, Any]) -> None:
+        async def change(connection: AsyncConnection) -> None:
+            await _known(connection, call_id)
+            await connection.execute(update(calls).where(calls.c.id == call_id).values(values))
+
+        await self._write(f"keep more of call {call_id}", change)
 
     async def _change_open_call(self, call_id: CallId, values: Mapping[Any, Any]) -> None:
         async def change(connection: AsyncConnection) -> None:

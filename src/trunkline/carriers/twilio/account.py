@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -35,16 +34,6 @@ INSIDE = {
     Kind.NUMBER: (Kind.TRUNK, "phone_numbers"),
 }
 """What belongs to what, and under which name the SDK has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The account itself, for `show`."""
-
-    name: str
-    status: str
-    kind: str
-    balance: str
 
 
 def connect(settings: TwilioSettings, http: PatientClient | None = None) -> Client:
@@ -84,10 +73,6 @@ class Account:
         self._record = record
         self._password = password
         self._sids: dict[Kind, str] = {}
-
-    def summary(self) -> Summary:
-        account, balance = self._account.fetch(), self._account.balance.fetch()
-        return Summary(account.friendly_name, account.status, account.type, f"{balance.balance} {balance.currency}")
 
     def check(self, wanted: Wanted) -> None:
         """What would fail half-way is refused before the first write. Raises `CarrierError`."""

@@ -10,7 +10,8 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from twilio.http import HttpClient
@@ -20,9 +21,21 @@ from twilio.http.response import Response
 from trunkline.errors import CarrierError
 from trunkline.logs import MASK
 
-TIMEOUT_SECONDS = 20.0
-TRIES = 5
-LONGEST_PAUSE = 30.0
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer is waited for, and how often it is asked for again."""
+
+    timeout: float = 20.0
+    """Seconds of silence."""
+    tries: int = 5
+    longest_pause: float = 30.0
+    """Seconds between two tries, whatever Twilio asks for."""
+
+
+PATIENT: Final = Patience()
+BRISK: Final = Patience(timeout=5.0, tries=2, longest_pause=1.0)
+"""For questions on which somebody waits."""
 
 _RETRY = "Run the command again: it goes on where it stopped."
 REMEDIES: Mapping[int, tuple[str, str]] = {
@@ -94,12 +107,18 @@ class PatientClient(HttpClient):  # type: ignore[misc]  # the SDK has no types
     `sleep` waits for seconds. Raises `CarrierError`.
     """
 
-    def __init__(self, api_url: str | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        api_url: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        patience: Patience = PATIENT,
+    ) -> None:
         silent = logging.Logger("twilio", logging.CRITICAL + 1)  # in no tree: it passes nothing on
-        super().__init__(silent, False, TIMEOUT_SECONDS)
-        self._http = TwilioHttpClient(timeout=TIMEOUT_SECONDS, logger=silent)
+        super().__init__(silent, False, patience.timeout)
+        self._http = TwilioHttpClient(timeout=patience.timeout, logger=silent)
         self._api_url = api_url
         self._sleep = sleep
+        self._patience = patience
         self.writes = 0
         """Requests that change something, sent so far."""
 
@@ -108,7 +127,7 @@ class PatientClient(HttpClient):  # type: ignore[misc]  # the SDK has no types
         path = urlsplit(uri).path
         address = uri if self._api_url is None else f"{self._api_url}{path}{_query(uri)}"
         pause = 1.0
-        for tries_left in reversed(range(TRIES)):
+        for tries_left in reversed(range(self._patience.tries)):
             try:
                 self.writes += method != "GET"
                 response = self._http.request(method, address, **options)
@@ -127,7 +146,7 @@ class PatientClient(HttpClient):  # type: ignore[misc]  # the SDK has no types
                 pause = max(pause, _retry_after(response.headers))
             if not again or not tries_left:
                 raise failure from None
-            self._sleep(min(pause, LONGEST_PAUSE))
+            self._sleep(min(pause, self._patience.longest_pause))
             pause *= 2
         raise AssertionError("the last try returns or raises")
 

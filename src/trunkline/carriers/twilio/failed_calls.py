@@ -1,0 +1,136 @@
+"""Why a call failed, where its SIP answer leaves that open: Twilio's alerts tell, some seconds after the call is over.
+
+Asterisk passes on status and reason phrase, not Twilio's own error number; `403 Forbidden` can be the address, the
+password or a caller ID. The number is in the account's alerts (monitor v1), each with the id of its call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from trunkline.carriers import diagnosis
+from trunkline.carriers.twilio.facts import Alert, Facts
+from trunkline.errors import TrunklineError
+from trunkline.events import CallCreated, CallStateChanged, CallUpdate
+from trunkline.models import CallEnd, CallEvent, CallId, CallState
+from trunkline.ports import CallStore
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = timedelta(seconds=60)
+"""How long after a call's end its alert is waited for; Twilio says that they may be late, not how late."""
+PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between looks; the last one is kept to."""
+SLACK: Final = timedelta(seconds=10)
+"""By which Twilio's clock and ours may differ."""
+OF_THE_TRUNK: Final = frozenset({10001, 10004, 32001, 32201, 32202, 32207, 32208, 32209})
+"""Errors that are the same for whatever number is called: an alert that names no call may be that of any."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCall:
+    call_id: CallId
+    number: str
+    dialled_at: datetime
+    ended_at: datetime
+    sip_code: int
+
+
+def alert_of(call: FailedCall, alerts: Iterable[Alert], numbers: Mapping[str, str]) -> Alert | None:
+    """The one that tells why `call` failed. `numbers`: who was called, by the id of Twilio's call."""
+    fits = [
+        alert
+        for alert in alerts
+        if call.dialled_at - SLACK <= alert.at <= call.ended_at + SLACK
+        and diagnosis.may_mean(call.sip_code, alert.error)
+        and (numbers[alert.about] == call.number if alert.about in numbers else alert.error in OF_THE_TRUNK)
+    ]
+    # Of its own call rather than of none, and of several tries of one number the one that ended when this did.
+    best = sorted(fits, key=lambda alert: (alert.about not in numbers, abs(alert.at - call.ended_at)))
+    return best[0] if best else None
+
+
+class FailedCalls:
+    """A watcher of calls. No call waits for it: what it finds gives an ended call a note and a better reason.
+
+    `settled` returns when the store knows what has happened so far.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        store: CallStore,
+        settled: Callable[[], Awaitable[None]],
+        *,
+        pauses: tuple[float, ...] = PAUSES,
+    ) -> None:
+        self._facts = facts
+        self._store = store
+        self._settled = settled
+        self._pauses = pauses
+        self._numbers: dict[CallId, str] = {}
+        self._dialled: dict[CallId, datetime] = {}
+        self._open: list[FailedCall] = []
+        self._called: dict[str, str] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    def watch(self, update: CallUpdate) -> None:
+        match update:
+            case CallCreated(call):
+                self._numbers[call.id] = call.number
+            case CallStateChanged(call_id, CallState.DIALLING, at):
+                self._dialled[call_id] = at
+            case CallStateChanged(call_id, CallState.ENDED, at, CallEnd() as end):
+                number, dialled = self._numbers.pop(call_id, None), self._dialled.pop(call_id, None)
+                if number and dialled and end.sip_code and diagnosis.is_ambiguous(end.sip_code, end.sip_reason):
+                    self._look_for(FailedCall(call_id, number, dialled, at, end.sip_code))
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    def _look_for(self, call: FailedCall) -> None:
+        self._open.append(call)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look(), name="alerts of failed calls")
+
+    async def _look(self) -> None:
+        """Until every open call is explained or given up; one look serves them all."""
+        looks = 0
+        while self._open:
+            await asyncio.sleep(self._pauses[min(looks, len(self._pauses) - 1)])
+            looks += 1
+            try:
+                await self._look_once()
+            except TrunklineError as error:
+                log.warning("Why %d calls failed can't be told: %s", len(self._open), error)
+                self._open.clear()
+        self._called.clear()
+
+    async def _look_once(self) -> None:
+        alerts = await asyncio.to_thread(self._read, min(call.dialled_at for call in self._open))
+        for call in tuple(self._open):
+            if (alert := alert_of(call, alerts, self._called)) is not None:
+                await self._explain(call, alert)
+            if alert is not None or datetime.now(UTC) - call.ended_at > PATIENCE:
+                self._open.remove(call)
+
+    def _read(self, since: datetime) -> tuple[Alert, ...]:
+        alerts = self._facts.alerts(since - SLACK)
+        for sid in {alert.about for alert in alerts if alert.about.startswith("CA")} - self._called.keys():
+            self._called[sid] = self._facts.attempt(sid).number
+        return alerts
+
+    async def _explain(self, call: FailedCall, alert: Alert) -> None:
+        reason = diagnosis.of_error(alert.error)
+        log.warning("Call %s failed for this: %s (Twilio's alert %d)", call.call_id, reason, alert.error)
+        note = CallEvent(call.call_id, datetime.now(UTC), "carrier-alert", reason, {"twilioError": alert.error})
+        await self._settled()
+        await self._store.add_event(note)
+        await self._store.explain(call.call_id, reason)
