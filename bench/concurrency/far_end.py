@@ -31,6 +31,7 @@ from trunkline.sip import sdp
 from trunkline.sip.digest import DigestGuard
 from trunkline.sip.endpoint import SipEndpoint
 from trunkline.sip.message import PeerAddress
+from trunkline.sip.wire import UdpWire
 from trunkline.telephony.asterisk_fetch import provide_sounds
 
 HOST = "127.0.0.1"
@@ -55,9 +56,11 @@ class FarEnd:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        _, self._endpoint = await loop.create_datagram_endpoint(
-            lambda: SipEndpoint(self._make_agent, self._on_event), local_addr=(HOST, 0)
-        )
+        wire = await UdpWire.open(HOST)
+        self._address = wire.address
+        guard = DigestGuard(self._config.realm, secrets.token_bytes(16), secrets.token_hex(8))
+        agent = SipAgent(Termination(self._config, guard), {"udp": self._address}, lambda: secrets.token_hex(8))
+        self._endpoint = SipEndpoint(agent, [wire], self._on_event)
         self._due = time.monotonic()
         self._group = 0
         loop.call_soon(self._step)
@@ -94,11 +97,6 @@ class FarEnd:
         }
 
     # ── SIP ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _make_agent(self, address: PeerAddress) -> SipAgent:
-        self._address = address
-        guard = DigestGuard(self._config.realm, secrets.token_bytes(16), secrets.token_hex(8))
-        return SipAgent(Termination(self._config, guard), address, lambda: secrets.token_hex(8))
 
     def _on_event(self, event: AgentEvent) -> None:
         match event:

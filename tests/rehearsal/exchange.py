@@ -13,9 +13,10 @@ from trunkline.rehearsal.sip_call import AgentEvent, CallOffered, SipCall
 from trunkline.rehearsal.termination import Termination
 from trunkline.sip import sdp
 from trunkline.sip.digest import DigestGuard, authorization, parse_parameters
-from trunkline.sip.message import PeerAddress
+from trunkline.sip.message import PeerAddress, Transport
 
 ADDRESS = ("127.0.0.1", 5070)
+ADDRESSES: dict[Transport, PeerAddress] = {"udp": ADDRESS, "tcp": ("127.0.0.1", 5071), "tls": ("127.0.0.1", 5072)}
 ANSWER = sdp.build("127.0.0.1", 41000, codec="ulaw", key_payload=101, session=1)
 
 
@@ -26,7 +27,7 @@ class Exchange:
         config = config or CarrierConfig(username=None)
         numbers = itertools.count(0x1000000000000000)
         guard = DigestGuard(config.realm, b"secret", "opaque")
-        self.agent = SipAgent(Termination(config, guard), ADDRESS, lambda: f"{next(numbers):x}")
+        self.agent = SipAgent(Termination(config, guard), ADDRESSES, lambda: f"{next(numbers):x}")
         self.now = 1000.0
         self.wording = wording or Wording()
         self.source: PeerAddress = self.wording.address

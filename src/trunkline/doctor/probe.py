@@ -20,8 +20,9 @@ from trunkline.settings import TrunkSettings
 from trunkline.sip import sdp
 from trunkline.sip.caller import Answered, CallerEvent, Identity, Refused, Ringing, SipCaller
 from trunkline.sip.endpoint import Side, SipEndpoint
-from trunkline.sip.message import PeerAddress
+from trunkline.sip.message import PeerAddress, Transport
 from trunkline.sip.ping import Ponged, SipPing
+from trunkline.sip.wire import reach
 from trunkline.telephony.asterisk_config import host_and_port
 
 NOBODY: Final = "trunkline-doctor"
@@ -53,6 +54,9 @@ class Way:
 
     peer: PeerAddress
     own: str
+    transport: Transport = "udp"
+    name: str = ""
+    """Of the peer, as its certificate has to say it."""
 
 
 async def find_way(trunk: TrunkSettings) -> Way:
@@ -72,12 +76,12 @@ async def find_way(trunk: TrunkSettings) -> Way:
             probe.connect(peer)  # sends nothing; the kernel picks the way and with it our address
         except OSError as error:
             raise NotReady(f"No way leads to {peer[0]}: {error.strerror}.", remedy="Check the network.") from error
-        return Way(peer, str(probe.getsockname()[0]))
+        return Way(peer, str(probe.getsockname()[0]), trunk.sip_transport, host)
 
 
 def next_hop(trunk: TrunkSettings) -> tuple[str, int]:
     """Host and port. `trunk.host` is set."""
-    host, port = host_and_port(trunk.proxy or trunk.host or "", trunk.port)
+    host, port = host_and_port(trunk.proxy or trunk.host or "", trunk.sip_port)
     return host.strip("[]"), port
 
 
@@ -90,7 +94,9 @@ async def ping(trunk: TrunkSettings, way: Way, *, patience: float = ANSWER_SECON
             answered.set_result(event)
 
     host = (trunk.host or "").partition(":")[0]
-    async with _endpoint(way, lambda own: SipPing(host, own, way.peer, _token), event) as endpoint:
+    async with _endpoint(
+        way, lambda own: SipPing(host, own, way.peer, _token, transport=way.transport), event
+    ) as endpoint:
         endpoint.act(lambda side, now: side.ask(now))
         await asyncio.wait({answered}, timeout=patience)
         return answered.result() if answered.done() else None
@@ -119,7 +125,11 @@ async def invite(
     host = place.partition(":")[0]
     who = Identity(f"sip:{NOBODY}@{place}", f"sip:{shown}@{host}", trunk.username or "trunkline", password)
     offer = sdp.build_offer(way.own, _DISCARD, session=secrets.randbits(31))
-    async with _endpoint(way, lambda own: SipCaller(who, own, way.peer, offer, _token), event) as endpoint:
+
+    def caller(own: PeerAddress) -> SipCaller:
+        return SipCaller(who, own, way.peer, offer, _token, transport=way.transport)
+
+    async with _endpoint(way, caller, event) as endpoint:
         endpoint.act(lambda side, now: side.call(now))
         try:
             await asyncio.wait({heard}, timeout=patience)
@@ -134,9 +144,8 @@ async def invite(
 async def _endpoint(
     way: Way, make: Callable[[PeerAddress], Side], on_event: Callable[[Any], None]
 ) -> AsyncIterator[SipEndpoint[Side]]:
-    _, endpoint = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: SipEndpoint(make, on_event), local_addr=(way.own, 0)
-    )
+    wire = await reach(way.transport, way.own, way.peer, server_name=way.name)
+    endpoint = SipEndpoint(make(wire.address), [wire], on_event)
     try:
         yield endpoint
     finally:

@@ -1,4 +1,4 @@
-"""The stand-in carrier: one SIP port, scripted people behind it, a report for every call that reached one of them.
+"""The stand-in carrier: SIP on every transport, scripted people behind it, a report for every call that reached one.
 
 async with StandInCarrier(CarrierConfig(), people=[scenario], out_dir=folder) as carrier:
     ...                                     # point a trunk at carrier.host, carrier.port and place a call
@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from trunkline.errors import NotReady, SettingsError
+from trunkline.errors import SettingsError
 from trunkline.ports import SpeechToText
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.frame_clock import FrameClock
+from trunkline.rehearsal.listening import ThrowAwayAuthority, listen
 from trunkline.rehearsal.measurement import magnitude_of
 from trunkline.rehearsal.progress import CallOver, CallTurnedAway, Progress
 from trunkline.rehearsal.rehearsed_call import RehearsedCall
@@ -39,7 +40,7 @@ from trunkline.rehearsal.talk import Exchange, Person
 from trunkline.rehearsal.termination import ANSWERS, Cause, Termination
 from trunkline.sip.digest import DigestGuard
 from trunkline.sip.endpoint import SipEndpoint
-from trunkline.sip.message import PeerAddress
+from trunkline.sip.message import PeerAddress, Transport
 
 NO_ACK = "The answer was never acknowledged along the Record-Route, so the carrier dropped the call."
 FAREWELL_SECONDS = 1.0
@@ -73,17 +74,28 @@ class StandInCarrier:
         self._calls: dict[SipCall, RehearsedCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready: asyncio.Queue[CallReport] = asyncio.Queue()
+        self._addresses: dict[Transport, PeerAddress]
+        self._authority: ThrowAwayAuthority
         self._endpoint: SipEndpoint[SipAgent]
         self._exchange: Exchange
 
     @property
     def host(self) -> str:
-        return self._address[0]
+        return self.config.listen_host
 
     @property
     def port(self) -> int:
         """UDP port of SIP."""
-        return self._address[1]
+        return self.port_of("udp")
+
+    def port_of(self, transport: Transport) -> int:
+        """Port of SIP on that transport."""
+        return self._addresses[transport][1]
+
+    @property
+    def authority(self) -> str:
+        """Certificate of the authority that issued ours, as PEM: what a caller over TLS has to trust."""
+        return self._authority.pem
 
     @property
     def agent(self) -> SipAgent:
@@ -94,9 +106,11 @@ class StandInCarrier:
     def live_calls(self) -> int:
         return len(self._calls)
 
-    def trunk_settings(self) -> dict[str, object]:
-        """What `[trunk]` needs to send calls here."""
-        settings: dict[str, object] = {"host": self.config.host, "proxy": f"{self.host}:{self.port}"}
+    def trunk_settings(self, transport: Transport = "udp") -> dict[str, object]:
+        """What `[trunk]` needs to send calls here; over TLS `authority` has to be trusted as well."""
+        settings: dict[str, object] = {"host": self.config.host, "proxy": f"{self.host}:{self.port_of(transport)}"}
+        if transport != "udp":
+            settings |= {"secure": True} if transport == "tls" else {"transport": transport}
         if self.config.username is not None:
             settings |= {"username": self.config.username, "password": self.config.password.get_secret_value()}
         settings["caller_ids"] = list(self.config.caller_ids or ("+14155550100",))
@@ -125,16 +139,12 @@ class StandInCarrier:
         if self._out_dir is not None:
             self._out_dir.mkdir(parents=True, exist_ok=True)
         config = self.config
-        try:
-            _, self._endpoint = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: SipEndpoint(self._make_agent, self._agent_event),
-                local_addr=(config.listen_host, config.listen_port),
-            )
-        except OSError as error:
-            raise NotReady(
-                f"The carrier can't listen on {config.listen_host}:{config.listen_port}: {error.strerror}.",
-                remedy="Name another address, or port 0 for a free one.",
-            ) from error
+        self._authority = await asyncio.to_thread(ThrowAwayAuthority, config.host, config.listen_host)
+        wires = await listen(config, self._authority.context)
+        self._addresses = {wire.transport: wire.address for wire in wires}
+        guard = DigestGuard(config.realm, secrets.token_bytes(16), secrets.token_hex(8))
+        agent = SipAgent(Termination(config, guard), self._addresses, lambda: secrets.token_hex(8))
+        self._endpoint = SipEndpoint(agent, wires, self._agent_event)
         self._exchange = Exchange(
             clock=FrameClock(),
             host=config.listen_host,
@@ -155,11 +165,6 @@ class StandInCarrier:
         self._endpoint.close()
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _make_agent(self, address: PeerAddress) -> SipAgent:
-        self._address = address
-        guard = DigestGuard(self.config.realm, secrets.token_bytes(16), secrets.token_hex(8))
-        return SipAgent(Termination(self.config, guard), address, lambda: secrets.token_hex(8))
 
     def _agent_event(self, event: AgentEvent) -> None:
         match event:

@@ -31,6 +31,10 @@ class CarrierConfig(Section):
     """IPv4 address of SIP and RTP, as callers reach it."""
     listen_port: int = Field(0, ge=0, le=65535)
     """UDP port of SIP; 0 takes a free one."""
+    listen_tcp_port: int = Field(0, ge=0, le=65535)
+    """TCP port of SIP; 0 takes a free one."""
+    listen_tls_port: int = Field(0, ge=0, le=65535)
+    """Port of SIP over TLS; 0 takes a free one."""
     host: str = "rehearsal.pstn.example.com"
     """Termination URI: requests for any other host are not even answered."""
     sip_domains: tuple[str, ...] = (".sip.twilio.com", ".sip.example.com")

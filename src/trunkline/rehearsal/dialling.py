@@ -24,7 +24,8 @@ from trunkline.rehearsal.talk import Exchange, Person, Signalling, Talk
 from trunkline.sip import sdp
 from trunkline.sip.caller import Answered, CallerEvent, HungUp, Identity, Moved, Refused, SipCaller
 from trunkline.sip.endpoint import SipEndpoint
-from trunkline.sip.message import PeerAddress
+from trunkline.sip.message import PeerAddress, Transport
+from trunkline.sip.wire import reach
 
 RING_SECONDS = 60.0
 """After that the person gives up."""
@@ -47,6 +48,7 @@ class Destination:
     password: str | None = None
     caller: str | None = None
     """Number or name that is shown; absent: the user name."""
+    transport: Transport = "udp"
 
     @property
     def identity(self) -> Identity:
@@ -110,12 +112,9 @@ class DialledCall:
         line = MediaLine(exchange.host, codec="ulaw", offer=NOWHERE, threshold=exchange.threshold)
         call = cls(to, Talk(person, line, exchange), exchange)
         offer = sdp.build_offer(exchange.host, line.port, session=secrets.randbits(31))
-        _, call._endpoint = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: SipEndpoint(
-                lambda own: SipCaller(to.identity, own, peer, offer, lambda: secrets.token_hex(8)), call._event
-            ),
-            local_addr=(exchange.host, 0),
-        )
+        wire = await reach(to.transport, exchange.host, peer, server_name=to.host)
+        caller = SipCaller(to.identity, wire.address, peer, offer, lambda: secrets.token_hex(8), transport=to.transport)
+        call._endpoint = SipEndpoint(caller, [wire], call._event)
         exchange.tell(PhoneRang(to.number, person.scenario.name))
         call._endpoint.act(lambda caller, now: caller.call(now))
         return call

@@ -1,4 +1,4 @@
-"""The carrier's SIP side: datagrams in, datagrams and call events out. Pure: the time is told, no socket is opened.
+"""The carrier's SIP side: messages in, messages and call events out. Pure: the time is told, no socket is opened.
 
 OFFERED ─180/183→ EARLY ─200→ ANSWERED ─ACK→ CONFIRMED
     └────────┴─ CANCEL, refusal ─┴─ BYE, no ACK ─┴─ BYE → ENDED
@@ -7,7 +7,7 @@ OFFERED ─180/183→ EARLY ─200→ ANSWERED ─ACK→ CONFIRMED
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from trunkline.errors import ProtocolError
 from trunkline.rehearsal.sip_call import (
@@ -23,7 +23,7 @@ from trunkline.rehearsal.sip_call import (
 from trunkline.rehearsal.termination import ANSWERS, Accept, Challenge, Ignore, Refuse, Termination
 from trunkline.sip import message as sip_message
 from trunkline.sip import sdp
-from trunkline.sip.message import METHODS, Answer, Header, Incoming, PeerAddress, TraceLine, respond
+from trunkline.sip.message import METHODS, Answer, Header, Incoming, PeerAddress, TraceLine, Transport, respond
 from trunkline.sip.transaction import Datagram, State, Transaction, Transactions
 
 SERVER: Header = ("Server", "Trunkline stand-in carrier")
@@ -38,16 +38,18 @@ class SipAgent:
     A `CallOffered` waits for the phone's verbs: `ring`, `progress`, `answer`, `refuse`, `hang_up`.
     """
 
-    def __init__(self, termination: Termination, address: PeerAddress, token: Callable[[], str]) -> None:
-        """`token`: a new random string for tags and branches at every call."""
+    def __init__(
+        self, termination: Termination, addresses: Mapping[Transport, PeerAddress], token: Callable[[], str]
+    ) -> None:
+        """`addresses`: where we are reached. `token`: a new random string for tags and branches at every call."""
         self.events: deque[AgentEvent] = deque()
         self.trace: deque[TraceLine] = deque(maxlen=TRACE_LINES)
         self.malformed = 0
-        """Datagrams that were no readable SIP."""
+        """Messages that were no readable SIP."""
         self.lost_acks = 0
         """ACKs that did not follow the Record-Route."""
         self._termination = termination
-        self._address = address
+        self._addresses = addresses
         self._token = token
         self._outbox: deque[Datagram] = deque()
         self._transactions = Transactions(termination.config.timers, self._outbox)
@@ -56,10 +58,10 @@ class SipAgent:
 
     # ── from the network ───────────────────────────────────────────────────────────────────────────────────────
 
-    def receive(self, datagram: bytes, source: PeerAddress, now: float) -> None:
-        """One UDP datagram; never raises. What follows from it is in `drain` and `events`."""
+    def receive(self, datagram: bytes, source: PeerAddress, now: float, transport: Transport = "udp") -> None:
+        """One message; never raises. What follows from it is in `drain` and `events`."""
         try:
-            message = sip_message.parse(datagram, source)
+            message = sip_message.parse(datagram, source, transport)
         except ProtocolError:
             self.malformed += 1
             return
@@ -111,7 +113,8 @@ class SipAgent:
             case Accept():
                 token = self._token()
                 private = f"172.{16 + int(token[:1], 16)}.{int(token[1:3], 16)}.{int(token[3:5], 16)}"
-                call = SipCall(verdict, invite, transaction, token, f"sip:{number}@{private}:5060;transport=udp")
+                contact = f"sip:{number}@{private}:5060;transport={invite.transport}"
+                call = SipCall(verdict, invite, transaction, token, contact)
                 self._calls[(invite.call_id, token)] = call
                 self.events.append(CallOffered(call))
 
@@ -124,7 +127,8 @@ class SipAgent:
         if call is None:
             return
         top = ack.route[0] if ack.route else None
-        if top is None or (top.host, top.port or 5060) != self._address or ack.raw_uri != call.contact:
+        ours = self._addresses[call.invite.transport]
+        if top is None or (top.host, top.port or 5060) != ours or ack.raw_uri != call.contact:
             self.lost_acks += 1
             return
         if (reinvite := call.reinvites.pop(ack.sequence, None)) is not None:
@@ -252,8 +256,9 @@ class SipAgent:
         self._transactions.respond(transaction, response, code, now)
 
     def _answer_invite(self, call: SipCall, code: int, phrase: str, now: float, description: bytes = b"") -> None:
-        host, port = self._address
-        headers: list[Header] = [("Record-Route", f"<sip:{host}:{port};lr>")]
+        transport = call.invite.transport
+        route = sip_message.own_uri(transport, self._addresses[transport], more=";lr")
+        headers: list[Header] = [("Record-Route", route)]
         headers += [("Record-Route", value) for value in call.invite.request.headers.getlist("Record-Route")]
         headers += [("Contact", f"<{call.contact}>"), ("Allow", METHODS), SERVER]
         response = respond(call.invite, code, phrase, to_tag=call.to_tag, headers=headers, sdp=description)
@@ -271,12 +276,15 @@ class SipAgent:
             HANG_UP_REASON,
             SERVER,
         ]
-        host, port = self._address
+        via = sip_message.own_via(invite.transport, self._addresses[invite.transport], branch)
         target = str(invite.contact or invite.caller.uri)
-        bye = sip_message.request(
-            "BYE", target, via=f"SIP/2.0/UDP {host}:{port};branch={branch};rport", headers=headers
+        bye = Datagram(
+            sip_message.request("BYE", target, via=via, headers=headers),
+            invite.source,
+            call.call_id,
+            invite.transport,
         )
-        self._transactions.request(branch, "BYE", Datagram(bye, invite.source, call.call_id), now)
+        self._transactions.request(branch, "BYE", bye, now)
         self._end(call, None)
 
     def _end(self, call: SipCall, how: str | None) -> None:

@@ -1,1 +1,1 @@
-"""SIP over UDP (RFC 3261): messages, transactions, digest, SDP a caller; all pure but the socket around them."""
+"""SIP (RFC 3261): messages, transactions, digest, SDP, a caller; all pure but the wires around them: UDP, TCP, TLS."""

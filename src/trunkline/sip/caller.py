@@ -1,4 +1,4 @@
-"""The caller's side of one SIP call (RFC 3261 §12, §13, §22): datagrams in, datagrams and events out. Pure: the time is
+"""The caller's side of one SIP call (RFC 3261 §12, §13, §22): messages in, messages and events out. Pure: the time is
 told, no socket is opened.
 
     CALLING ─401/407→ CALLING (once more, with the digest)
@@ -19,7 +19,7 @@ from trunkline.errors import ProtocolError
 from trunkline.sip import message as sip_message
 from trunkline.sip import sdp
 from trunkline.sip.digest import authorization, parse_parameters
-from trunkline.sip.message import METHODS, Answer, Header, Incoming, PeerAddress, TraceLine, respond
+from trunkline.sip.message import METHODS, Answer, Header, Incoming, PeerAddress, TraceLine, Transport, respond
 from trunkline.sip.transaction import Datagram, SipTimers, Transactions
 
 CHALLENGES = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
@@ -86,7 +86,14 @@ class SipCaller:
     """One outgoing call from `address` to `peer`, offering `offer`. `token` gives a new random string at every call."""
 
     def __init__(
-        self, identity: Identity, address: PeerAddress, peer: PeerAddress, offer: bytes, token: Callable[[], str]
+        self,
+        identity: Identity,
+        address: PeerAddress,
+        peer: PeerAddress,
+        offer: bytes,
+        token: Callable[[], str],
+        *,
+        transport: Transport = "udp",
     ) -> None:
         self.events: deque[CallerEvent] = deque()
         self.trace: deque[TraceLine] = deque()
@@ -96,6 +103,7 @@ class SipCaller:
         self._peer = peer
         self._offer = offer
         self._token = token
+        self._transport = transport
         self._tag = token()
         self._timers = SipTimers()
         self._outbox: deque[Datagram] = deque()
@@ -115,14 +123,14 @@ class SipCaller:
     # ── verbs ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def call(self, now: float, proof: tuple[Header, ...] = ()) -> None:
-        """INVITE, repeated until anything is answered."""
+        """INVITE; over UDP repeated until anything is answered."""
         self._sequence += 1
         self._branch = self._new_branch()
         self._invite = self._request("INVITE", self._identity.target, self._branch, headers=proof, body=self._offer)
         self._send(self._invite)
         self._interval = self._timers.t1
-        self._repeat_at = now + self._interval
         self._give_up_at = now + self._timers.patience
+        self._repeat_at = now + self._interval if self._transport == "udp" else self._give_up_at
 
     def hang_up(self, now: float) -> None:
         """BYE, or CANCEL before the answer. Harmless when the call is over."""
@@ -130,20 +138,20 @@ class SipCaller:
             self._sequence += 1
             branch = self._new_branch()
             bye = self._in_dialog("BYE", branch, self._sequence)
-            self._transactions.request(branch, "BYE", Datagram(bye, self._peer, self.call_id), now)
+            self._transactions.request(branch, "BYE", self._datagram(bye), now)
             self._phase = _Phase.ENDED
         elif self._phase is _Phase.CALLING:
             self._cancel_wanted = True
             if self._provisional:  # before that it mustn't be sent (RFC 3261 §9.1)
                 cancel = self._request("CANCEL", self._identity.target, self._branch)
-                self._transactions.request(self._branch, "CANCEL", Datagram(cancel, self._peer, self.call_id), now)
+                self._transactions.request(self._branch, "CANCEL", self._datagram(cancel), now)
 
     # ── from the network ───────────────────────────────────────────────────────────────────────────────────────
 
-    def receive(self, datagram: bytes, source: PeerAddress, now: float) -> None:
-        """One UDP datagram; never raises."""
+    def receive(self, datagram: bytes, source: PeerAddress, now: float, transport: Transport = "udp") -> None:
+        """One message; never raises."""
         try:
-            message = sip_message.parse(datagram, source)
+            message = sip_message.parse(datagram, source, transport)
         except ProtocolError:
             return
         if message is None or message.call_id != self.call_id:
@@ -271,14 +279,16 @@ class SipCaller:
 
     @property
     def _contact(self) -> str:
-        host, port = self._address
-        return f"<sip:{self._identity.username}@{host}:{port}>"
+        return sip_message.own_uri(self._transport, self._address, user=self._identity.username)
 
     def _new_branch(self) -> str:
         return f"z9hG4bK{self._token()}"
 
     def _send(self, data: bytes) -> None:
-        self._outbox.append(Datagram(data, self._peer, self.call_id))
+        self._outbox.append(self._datagram(data))
+
+    def _datagram(self, data: bytes) -> Datagram:
+        return Datagram(data, self._peer, self.call_id, self._transport)
 
     def _in_dialog(self, method: str, branch: str, sequence: int) -> bytes:
         """Along the Record-Route, to the Contact (RFC 3261 §12.2.1.1)."""
@@ -299,7 +309,6 @@ class SipCaller:
         body: bytes = b"",
         sequence: int | None = None,
     ) -> bytes:
-        host, port = self._address
         lines: list[Header] = [
             ("From", f"<{self._identity.caller}>;tag={self._tag}"),
             ("To", f"<{self._identity.target}>" + (f";tag={to_tag}" if to_tag else "")),
@@ -311,7 +320,7 @@ class SipCaller:
         ]
         if body:
             lines += [("Allow", METHODS), ("Content-Type", "application/sdp")]
-        via = f"SIP/2.0/UDP {host}:{port};branch={branch};rport"
+        via = sip_message.own_via(self._transport, self._address, branch)
         return sip_message.request(method, uri, via=via, headers=lines, body=body)
 
 

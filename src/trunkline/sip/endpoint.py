@@ -1,16 +1,18 @@
-"""The UDP socket around a SIP agent: brings the time, the timers and the wire."""
+"""The sockets around a SIP agent: brings the time, the timers and the wires."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
-from trunkline.sip.message import PeerAddress
+from trunkline.sip.message import PeerAddress, Transport
 from trunkline.sip.transaction import Datagram
+from trunkline.sip.wire import Wire
 
 
 class SipSide(Protocol):
@@ -22,7 +24,7 @@ class SipSide(Protocol):
     @property
     def deadline(self) -> float | None: ...
 
-    def receive(self, datagram: bytes, source: PeerAddress, now: float) -> None: ...
+    def receive(self, datagram: bytes, source: PeerAddress, now: float, transport: Transport = "udp") -> None: ...
 
     def expire(self, now: float) -> None: ...
 
@@ -34,16 +36,18 @@ class SipSide(Protocol):
 Side = TypeVar("Side", bound=SipSide)
 
 
-class SipEndpoint(asyncio.DatagramProtocol, Generic[Side]):
-    """Feeds datagrams to an agent and sends what it answers. The agent is made when the socket's port is known."""
+class SipEndpoint(Generic[Side]):
+    """Feeds an agent what comes on its wires and sends what it answers. Closes the wires when it is closed."""
 
-    def __init__(self, make_agent: Callable[[PeerAddress], Side], on_event: Callable[[Any], None]) -> None:
-        self.agent: Side
-        self._make_agent = make_agent
+    def __init__(self, agent: Side, wires: Sequence[Wire], on_event: Callable[[Any], None]) -> None:
+        self.agent = agent
+        self._wires = {wire.transport: wire for wire in wires}
         self._on_event = on_event
-        self._transport: asyncio.DatagramTransport
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Future[None] | None = None
+        for wire in wires:
+            wire.on_message = functools.partial(self._received, wire.transport)
 
     def act(self, action: Callable[[Side, float], None]) -> float:
         """Do something with the agent, then send what follows. Returns the time at which it was sent."""
@@ -63,30 +67,24 @@ class SipEndpoint(asyncio.DatagramProtocol, Generic[Side]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._transport.close()
+        self._closed = True
+        for wire in self._wires.values():
+            wire.close()
 
-    # ── asyncio's side ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)  # neither loop's class is a subclass of it
-        host, port = transport.get_extra_info("sockname")[:2]
-        self.agent = self._make_agent((host, port))
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.agent.receive(data, (addr[0], addr[1]), time.monotonic())
+    def _received(self, transport: Transport, message: bytes, source: PeerAddress) -> None:
+        self.agent.receive(message, source, time.monotonic(), transport)
         self._settle()
-
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP error: the transaction's own repetitions and its patience deal with it."""
 
     def _settle(self) -> None:
         for datagram in self.agent.drain(time.monotonic()):
-            self._transport.sendto(datagram.data, datagram.to)
+            self._wires[datagram.transport].send(datagram.data, datagram.to)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         deadline = self.agent.deadline
-        if deadline is not None and not self._transport.is_closing():
+        if deadline is not None and not self._closed:
             delay = max(0.0, deadline - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
         while self.agent.events:

@@ -1,17 +1,20 @@
-"""SIP messages over UDP: bytes to requests and back (RFC 3261 §7, §8.2.6, §18; RFC 3581). Pure."""
+"""SIP messages: bytes to requests and back (RFC 3261 §7, §8.2.6, §18; RFC 3581). Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from sipmessage import URI, Address, Message, Request, Response
 
 from trunkline.errors import ProtocolError
 
 PeerAddress = tuple[str, int]
-"""IP address and UDP port."""
+"""IP address and port."""
+
+Transport = Literal["udp", "tcp", "tls"]
 
 Header = tuple[str, str]
 
@@ -27,7 +30,9 @@ class Incoming:
 
     request: Request
     source: PeerAddress
-    """Where the datagram came from."""
+    """Where it came from: for TCP and TLS the far end of the connection."""
+    transport: Transport
+    """What it came on."""
     raw_uri: str
     """Request-URI as it was written: what a digest covers."""
     branch: str
@@ -73,8 +78,8 @@ class TraceLine:
     call_id: str
 
 
-def parse(datagram: bytes, source: PeerAddress) -> Incoming | Answer | None:
-    """What a datagram says; `None` for a keep-alive (RFC 5626 §3.5.1). Raises `ProtocolError` for everything else."""
+def parse(datagram: bytes, source: PeerAddress, transport: Transport = "udp") -> Incoming | Answer | None:
+    """What one message says; `None` for a keep-alive (RFC 5626 §3.5.1). Raises `ProtocolError` for everything else."""
     content = datagram.lstrip(b"\r\n\0")
     if not content:
         return None
@@ -96,6 +101,7 @@ def parse(datagram: bytes, source: PeerAddress) -> Incoming | Answer | None:
         incoming = Incoming(
             request=message,
             source=source,
+            transport=transport,
             raw_uri=content.split(b" ", 2)[1].decode(),
             branch=branch,
             sequence=cseq.sequence,
@@ -110,7 +116,7 @@ def parse(datagram: bytes, source: PeerAddress) -> Incoming | Answer | None:
             raise ValueError("Call-ID is empty, or CSeq names another method")
     except (ValueError, KeyError, IndexError, TypeError) as error:
         # TypeError: the library passes parameter names on as keyword arguments, and `self` is one it can't take.
-        raise ProtocolError(f"A datagram from {source[0]} is not readable SIP: {error}.") from error
+        raise ProtocolError(f"A message from {source[0]} is not readable SIP: {error}.") from error
     return incoming
 
 
@@ -135,10 +141,26 @@ def respond(
 
 
 def reply_address(incoming: Incoming) -> PeerAddress:
-    """Where the answer goes: the source port with `rport`, else the Via's port (RFC 3581 §4, RFC 3261 §18.2.2)."""
+    """Where the answer goes: back over the connection; over UDP to the source port with `rport`, else to the Via's
+    port (RFC 3581 §4, RFC 3261 §18.2.2).
+    """
     via = incoming.request.via[0]
     host, port = incoming.source
-    return (host, port) if "rport" in via.parameters else (host, via.port or 5060)
+    if incoming.transport != "udp" or "rport" in via.parameters:
+        return host, port
+    return host, via.port or 5060
+
+
+def own_via(transport: Transport, own: PeerAddress, branch: str) -> str:
+    """Via of a request of our own (RFC 3261 §18.1.1)."""
+    return f"SIP/2.0/{transport.upper()} {own[0]}:{own[1]};branch={branch};rport"
+
+
+def own_uri(transport: Transport, own: PeerAddress, *, user: str = "", more: str = "") -> str:
+    """A SIP URI that leads to us on that transport, in angle brackets: for Contact, Route and Record-Route."""
+    name = f"{user}@" if user else ""
+    parameter = "" if transport == "udp" else f";transport={transport}"
+    return f"<sip:{name}{own[0]}:{own[1]}{parameter}{more}>"
 
 
 def request(method: str, uri: str, *, via: str, headers: Iterable[Header], body: bytes = b"") -> bytes:

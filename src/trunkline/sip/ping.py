@@ -10,7 +10,7 @@ from sipmessage import Response
 
 from trunkline.errors import ProtocolError
 from trunkline.sip import message as sip_message
-from trunkline.sip.message import Answer, PeerAddress
+from trunkline.sip.message import Answer, PeerAddress, Transport
 from trunkline.sip.transaction import Datagram, SipTimers, Transactions
 
 
@@ -26,37 +26,46 @@ class Ponged:
 class SipPing:
     """Asks `peer` for its options in the name of `host`. `token` gives a new random string at every call."""
 
-    def __init__(self, host: str, address: PeerAddress, peer: PeerAddress, token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        host: str,
+        address: PeerAddress,
+        peer: PeerAddress,
+        token: Callable[[], str],
+        *,
+        transport: Transport = "udp",
+    ) -> None:
         self.events: deque[Ponged] = deque()
         self._host = host
         self._address = address
         self._peer = peer
+        self._transport = transport
         self._branch, self._tag, self._call_id = f"z9hG4bK{token()}", token(), token()
         self._outbox: deque[Datagram] = deque()
         self._transactions = Transactions(SipTimers(), self._outbox)
         self._asked_at = 0.0
 
     def ask(self, now: float) -> None:
-        own = f"{self._address[0]}:{self._address[1]}"
         request = sip_message.request(
             "OPTIONS",
             f"sip:{self._host}",
-            via=f"SIP/2.0/UDP {own};branch={self._branch};rport",
+            via=sip_message.own_via(self._transport, self._address, self._branch),
             headers=[
                 ("From", f"<sip:trunkline@{self._host}>;tag={self._tag}"),
                 ("To", f"<sip:{self._host}>"),
                 ("Call-ID", self._call_id),
                 ("CSeq", "1 OPTIONS"),
-                ("Contact", f"<sip:trunkline@{own}>"),
+                ("Contact", sip_message.own_uri(self._transport, self._address, user="trunkline")),
                 ("User-Agent", "Trunkline"),
                 ("Accept", "application/sdp"),
             ],
         )
         self._asked_at = now
-        self._transactions.request(self._branch, "OPTIONS", Datagram(request, self._peer, self._call_id), now)
+        datagram = Datagram(request, self._peer, self._call_id, self._transport)
+        self._transactions.request(self._branch, "OPTIONS", datagram, now)
 
-    def receive(self, datagram: bytes, source: PeerAddress, now: float) -> None:
-        """One UDP datagram; never raises."""
+    def receive(self, datagram: bytes, source: PeerAddress, now: float, transport: Transport = "udp") -> None:
+        """One message; never raises."""
         try:
             message = sip_message.parse(datagram, source)
         except ProtocolError:

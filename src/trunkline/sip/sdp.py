@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from trunkline.errors import ProtocolError
+from trunkline.sip import sdes
+from trunkline.sip.sdes import Crypto
 
 STATIC_NAMES = {0: "PCMU/8000", 8: "PCMA/8000"}
 """RFC 3551 §6."""
@@ -27,12 +29,15 @@ class AudioOffer:
     secure: bool = False
     """SRTP was offered (`RTP/SAVP`)."""
     direction: str = "sendrecv"
+    crypto: tuple[Crypto, ...] = ()
+    """Keys of SRTP we can use, in the offered order."""
 
 
 def parse(body: bytes) -> AudioOffer:
     """The first audio stream of a description. Raises `ProtocolError` when there is none at an IPv4 address."""
     host, port, formats, profile = "", 0, list[int](), ""
     names = dict(STATIC_NAMES)
+    crypto = list[Crypto]()
     direction, in_audio = "sendrecv", False
     try:
         for line in body.decode().splitlines():
@@ -48,6 +53,8 @@ def parse(body: bytes) -> AudioOffer:
                 host = str(IPv4Address(value.split()[2].partition("/")[0]))
             elif kind == "a" and (match := re.fullmatch(r"rtpmap:(\d+) +([\w.-]+/\d+)(?:/1)?", value)):
                 names[int(match[1])] = match[2]
+            elif kind == "a" and in_audio and (key := sdes.parse(value)) is not None:
+                crypto.append(key)
             elif kind == "a" and value in {"sendrecv", "sendonly", "recvonly", "inactive"}:
                 direction = value
     except (ValueError, IndexError) as error:
@@ -62,18 +69,20 @@ def parse(body: bytes) -> AudioOffer:
         key_payload=events[0] if events else None,
         secure="SAVP" in profile.upper(),
         direction=direction,
+        crypto=tuple(crypto),
     )
 
 
-def build_offer(host: str, port: int, *, session: int, key_payload: int = 101) -> bytes:
-    """Our offer: both laws, keys, 20 ms."""
+def build_offer(host: str, port: int, *, session: int, key_payload: int = 101, crypto: Crypto | None = None) -> bytes:
+    """Our offer: both laws, keys, 20 ms; with `crypto` as SRTP."""
     lines = [
         "v=0",
         f"o=- {session} 1 IN IP4 {host}",
         "s=call",
         f"c=IN IP4 {host}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP 0 8 {key_payload}",
+        f"m=audio {port} {_profile(crypto)} 0 8 {key_payload}",
+        *_attributes(crypto),
         *(f"a=rtpmap:{payload} {name}" for payload, name in STATIC_NAMES.items()),
         f"a=rtpmap:{key_payload} telephone-event/8000",
         f"a=fmtp:{key_payload} 0-16",
@@ -81,8 +90,17 @@ def build_offer(host: str, port: int, *, session: int, key_payload: int = 101) -
     return "\r\n".join([*lines, "a=ptime:20", "a=sendrecv", ""]).encode()
 
 
-def build(host: str, port: int, *, codec: str, key_payload: int | None, session: int, version: int = 1) -> bytes:
-    """Our answer: one codec, keys if they were offered, 20 ms."""
+def build(
+    host: str,
+    port: int,
+    *,
+    codec: str,
+    key_payload: int | None,
+    session: int,
+    version: int = 1,
+    crypto: Crypto | None = None,
+) -> bytes:
+    """Our answer: one codec, keys if they were offered, 20 ms; with `crypto` as SRTP."""
     payload = PAYLOAD_TYPES[codec]
     formats = [payload] if key_payload is None else [payload, key_payload]
     lines = [
@@ -91,9 +109,18 @@ def build(host: str, port: int, *, codec: str, key_payload: int | None, session:
         "s=call",
         f"c=IN IP4 {host}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP {' '.join(str(number) for number in formats)}",
+        f"m=audio {port} {_profile(crypto)} {' '.join(str(number) for number in formats)}",
+        *_attributes(crypto),
         f"a=rtpmap:{payload} {STATIC_NAMES[payload]}",
     ]
     if key_payload is not None:
         lines += [f"a=rtpmap:{key_payload} telephone-event/8000", f"a=fmtp:{key_payload} 0-16"]
     return "\r\n".join([*lines, "a=ptime:20", "a=maxptime:20", "a=sendrecv", ""]).encode()
+
+
+def _profile(crypto: Crypto | None) -> str:
+    return "RTP/AVP" if crypto is None else "RTP/SAVP"
+
+
+def _attributes(crypto: Crypto | None) -> list[str]:
+    return [] if crypto is None else [crypto.attribute]

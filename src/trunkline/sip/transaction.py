@@ -1,11 +1,12 @@
-"""SIP transactions over UDP (RFC 3261 §17, RFC 6026): who still owes whom an answer. Pure: the time is told.
+"""SIP transactions (RFC 3261 §17, RFC 6026): who still owes whom an answer. Pure: the time is told.
 
     INVITE server      PROCEEDING ─2xx→ ACCEPTED ─ACK→ CONFIRMED → gone
                             └─3xx–6xx→ COMPLETED ─ACK→ CONFIRMED → gone
     other server       PROCEEDING ─final→ CONFIRMED → gone
     our BYE            PROCEEDING ─final→ gone
 
-ACCEPTED and COMPLETED repeat their response after T1, 2·T1 … at most T2, and give up after 64·T1.
+ACCEPTED and COMPLETED repeat their response after T1, 2·T1 … at most T2, and give up after 64·T1. Over TCP and TLS only
+ACCEPTED does: its ACK travels a way of its own (RFC 3261 §13.3.1.4).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from trunkline.sip.message import Answer, Incoming, PeerAddress, reply_address
+from trunkline.sip.message import Answer, Incoming, PeerAddress, Transport, reply_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Datagram:
     data: bytes
     to: PeerAddress
     call_id: str
+    transport: Transport = "udp"
 
 
 class State(enum.Enum):
@@ -61,6 +63,7 @@ class Transaction:
     method: str
     call_id: str
     peer: PeerAddress
+    transport: Transport
     state: State = State.PROCEEDING
     message: bytes = b""
     """Newest response (server) or the request (our own)."""
@@ -71,7 +74,7 @@ class Transaction:
 
 @dataclass(slots=True)
 class Transactions:
-    """All transactions of one SIP socket."""
+    """All transactions of one side."""
 
     timers: SipTimers
     outbox: deque[Datagram]
@@ -91,7 +94,8 @@ class Transactions:
         key = (incoming.branch, incoming.method)
         known = self._server.get(key)
         if known is None:
-            self._server[key] = new = Transaction(incoming.method, incoming.call_id, reply_address(incoming))
+            peer = reply_address(incoming)
+            self._server[key] = new = Transaction(incoming.method, incoming.call_id, peer, incoming.transport)
             return new
         swallowed = (State.ACCEPTED, State.CONFIRMED)  # an accepted INVITE's 2xx has its own clock (RFC 6026 §7.1)
         if known.message and not (known.method == "INVITE" and known.state in swallowed):
@@ -118,7 +122,8 @@ class Transactions:
         if transaction.method == "INVITE":
             transaction.state = State.ACCEPTED if code < 300 else State.COMPLETED
             transaction.interval = self.timers.t1
-            transaction.repeat_at = now + self.timers.t1
+            if transaction.transport == "udp" or transaction.state is State.ACCEPTED:
+                transaction.repeat_at = now + self.timers.t1
         else:
             transaction.state = State.CONFIRMED
 
@@ -132,9 +137,11 @@ class Transactions:
     # ── our own requests ───────────────────────────────────────────────────────────────────────────────────────
 
     def request(self, branch: str, method: str, datagram: Datagram, now: float) -> None:
-        """Send a request other than INVITE and repeat it until it is answered (RFC 3261 §17.1.2)."""
-        own = Transaction(method, datagram.call_id, datagram.to, message=datagram.data, interval=self.timers.t1)
-        own.repeat_at, own.over_at = now + own.interval, now + self.timers.patience
+        """Send a request other than INVITE; over UDP repeat it until it is answered (RFC 3261 §17.1.2)."""
+        own = Transaction(method, datagram.call_id, datagram.to, datagram.transport, message=datagram.data)
+        own.interval, own.over_at = self.timers.t1, now + self.timers.patience
+        if own.transport == "udp":
+            own.repeat_at = now + own.interval
         self._own[branch] = own
         self._send(own)
 
@@ -174,4 +181,4 @@ class Transactions:
         yield from self._own.values()
 
     def _send(self, transaction: Transaction) -> None:
-        self.outbox.append(Datagram(transaction.message, transaction.peer, transaction.call_id))
+        self.outbox.append(Datagram(transaction.message, transaction.peer, transaction.call_id, transaction.transport))
