@@ -20,7 +20,8 @@ from trunkline.settings import IncomingSettings
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BLOCKED = "+14155550666"
-TALK = ({"wait_for_agent": {"silence_ms": 200}}, {"wav": "hm.wav", "text": "hm"}, {"pause_ms": 600}, "hang_up")
+WAIT = {"wait_for_agent": {"silence_ms": 200}}
+TALK = (WAIT, {"wav": "hm.wav", "text": "hm"}, WAIT, "hang_up")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -33,6 +34,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Premi
 @pytest_asyncio.fixture(loop_scope="module")
 async def office(house: Premises) -> AsyncIterator[Premises]:
     async with left_as_found(house) as office:
+        office.ears.texts.extend(["yes"] * 4)
         yield office
 
 
@@ -63,9 +65,7 @@ async def test_somebody_calls_and_talks_with_the_agent(office: Premises) -> None
     assert (call["direction"], call["number"], call["callerId"]) == (Direction.INBOUND, NUMBER, CALLER_ID)
     assert (call["agent"], call["disposition"], call["hungUpBy"]) == (AGENT, "answered", "person")
     assert [turn["speaker"] for turn in call["turns"]][:3] == ["agent", "person", "agent"]
-    assert (office.folder / "data" / "recordings" / call["recording"]).exists() if call.get("recording") else True
-    # It was ready before the answer.
-    assert call["greetingMs"] < 1000
+    assert (await office.http.get(call["recording"])).status_code == 200
 
 
 async def test_a_withheld_number_is_anonymous(office: Premises) -> None:
