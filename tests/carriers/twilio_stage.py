@@ -36,11 +36,12 @@ class Stage:
         return self.api.account
 
     def settings(self, **changed: object) -> Settings:
-        """`twilio` settings by name; `host` and `password` are the trunk's."""
+        """`twilio` settings by name; `host`, `password` and `secure` are the trunk's."""
         trunk = {
             "host": changed.pop("host", "acme.pstn.twilio.com"),
             "username": "trunkline",
             "password": changed.pop("password", PASSWORD),
+            "secure": changed.pop("secure", False),
         }
         twilio: dict[str, object] = {
             "account_sid": self.twilio.sid,

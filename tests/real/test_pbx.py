@@ -60,7 +60,12 @@ async def test_it_logs_no_complaint_about_its_own_configuration(
 async def test_the_trunk_is_set_up_as_rendered(private_asterisk: PrivateAsteriskFactory) -> None:
     async with private_asterisk(PUBLIC, asterisk=BEHIND_NAT) as pbx:
         endpoint = await pbx.command("pjsip show endpoint trunk")
-        for line in ("from_domain *: 127.0.0.1$", "timers *: no$", "allow *: \\(ulaw\\|alaw\\)$", "transport *: sip$"):
+        for line in (
+            "from_domain *: 127.0.0.1$",
+            "timers *: no$",
+            "allow *: \\(ulaw\\|alaw\\)$",
+            "transport *: trunkline-tcp$",
+        ):
             assert re.search(line, endpoint, re.MULTILINE), line
         assert "Match: 198.51.100.0/30" in endpoint
         assert "sip:127.0.0.1:9;transport=tcp" in endpoint
@@ -89,16 +94,33 @@ def _call_from_outside(address: tuple[str, int], number: str) -> str:
         return answer
 
 
-@pytest.mark.parametrize("number", ["media", "s", "+14155550123"])
-async def test_nothing_is_reachable_from_outside(private_asterisk: PrivateAsteriskFactory, number: str) -> None:
-    stranger = TrunkSettings(host="carrier.example", qualify_seconds=0, proxy="127.0.0.1:9")
-    trusted = stranger.model_copy(update={"identify": ("127.0.0.1/32",)})
-    for trunk, refusal in ((stranger, "SIP/2.0 401 Unauthorized"), (trusted, "SIP/2.0 404 Not Found")):
-        async with private_asterisk(trunk) as pbx:
-            address = (pbx.instance.sip_address, pbx.instance.sip_port)
-            assert await asyncio.to_thread(_call_from_outside, address, number) == refusal
-            assert "0 active channels" in await pbx.command("core show channels count")
-            assert pbx.instance.http_address.startswith("127.")
+HERE = AsteriskSettings(address="127.0.0.1")
+ELSEWHERE = TrunkSettings(host="acme.pstn.twilio.com", qualify_seconds=0)
+UNKNOWN = TrunkSettings(host="carrier.example", qualify_seconds=0)
+HERE_TOO = TrunkSettings(host="carrier.example", qualify_seconds=0, identify=("127.0.0.1/32",))
+
+
+@pytest.mark.parametrize(
+    ("trunk", "refusal"),
+    [
+        # Refused by the access list, before anybody looks at the request.
+        (ELSEWHERE, "SIP/2.0 403 Forbidden"),
+        # Where the carrier's addresses are unknown there is none, but nobody is taken for the trunk either.
+        (UNKNOWN, "SIP/2.0 401 Unauthorized"),
+        (HERE_TOO, "SIP/2.0 404 Not Found"),
+    ],
+)
+async def test_nothing_of_ours_is_reachable_from_outside(
+    private_asterisk: PrivateAsteriskFactory, trunk: TrunkSettings, refusal: str
+) -> None:
+    async with private_asterisk(trunk, asterisk=HERE) as pbx:
+        address = (pbx.instance.sip_address, pbx.instance.sip_port)
+        for name in ("media", "s"):
+            assert await asyncio.to_thread(_call_from_outside, address, name) == refusal
+        if trunk is not HERE_TOO:
+            assert await asyncio.to_thread(_call_from_outside, address, "+14155550123") == refusal
+        assert "0 active channels" in await pbx.command("core show channels count")
+        assert pbx.instance.http_address.startswith("127.")
 
 
 async def test_two_instances_live_side_by_side(private_asterisk: PrivateAsteriskFactory, tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from trunkline.errors import SettingsError
 from trunkline.settings import TrunkSettings
 from trunkline.telephony.asterisk_config import AsteriskInstance, dial_string, host_and_port, render
+from trunkline.telephony.asterisk_config.carriers import CARRIERS, carrier_of
+from trunkline.telephony.asterisk_config.transports import TlsFiles
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -51,10 +53,42 @@ PUBLIC = replace(
 
 NO_TRUNK = replace(LOOPBACK, trunk=TrunkSettings())
 
+SECURE = replace(
+    LOOPBACK,
+    sip_address="0.0.0.0",
+    sip_port=5061,
+    trunk=TrunkSettings(
+        host="example.pstn.twilio.com", secure=True, username="trunk-user", password=SecretStr("Secret-12345")
+    ),
+    tls=TlsFiles(Path("/etc/ssl/ca.crt"), Path("/etc/ssl/pbx.crt"), Path("/etc/ssl/pbx.key")),
+)
+
+REGISTERED = replace(
+    LOOPBACK,
+    sip_address="0.0.0.0",
+    trunk=TrunkSettings(
+        carrier="registration",
+        host="registrar.example.com",
+        proxy="edge.example.com",
+        username="4930123456",
+        password=SecretStr("Secret-12345"),
+        number_format="digits",
+    ),
+)
+
+BY_ADDRESS = replace(
+    LOOPBACK,
+    sip_address="2001:db8::7",
+    trunk=TrunkSettings(host="[2001:db8::1]:5070", caller_id_header="p-asserted-identity", qualify_seconds=20),
+)
+
 GOLDEN_FILES = {
     **{f"loopback/{name}": text for name, text in render(LOOPBACK).items()},
     **{f"public/{name}": render(PUBLIC)[name] for name in ("pjsip.conf", "rtp.conf")},
     "no-trunk/pjsip.conf": render(NO_TRUNK)["pjsip.conf"],
+    "secure/pjsip.conf": render(SECURE)["pjsip.conf"],
+    "registration/pjsip.conf": render(REGISTERED)["pjsip.conf"],
+    "ip/pjsip.conf": render(BY_ADDRESS)["pjsip.conf"],
 }
 
 
@@ -83,6 +117,11 @@ def test_no_golden_file_is_left_over() -> None:
         {"audiosocket": "127.0.0.1:99999"},
         {"local_nets": ("10.0.0.0/8;",)},
         {"http_address": "0.0.0.0"},
+        {"trunk": SECURE.trunk, "tls": TlsFiles(Path("/ca\nverify_server=no"))},
+        {"trunk": SECURE.trunk, "tls": TlsFiles(None, Path("/c"), Path("/key "))},
+        {"trunk": REGISTERED.trunk.model_copy(update={"username": "user\ncontext=evil"})},
+        {"trunk": REGISTERED.trunk.model_copy(update={"host": "example.com;lr"})},
+        {"trunk": REGISTERED.trunk.model_copy(update={"identify": ("somewhere",)})},
         {"trunk": LOOPBACK.trunk.model_copy(update={"host": "example.com\n[x]"})},
         {"trunk": LOOPBACK.trunk.model_copy(update={"proxy": "example.com;lr"})},
         {"trunk": LOOPBACK.trunk.model_copy(update={"username": "user\ncontext=evil"})},
@@ -111,6 +150,55 @@ def test_dial_strings() -> None:
     assert (
         dial_string(PUBLIC.trunk, "+14155550100") == "PJSIP/trunk/sip:+14155550100@sip.example.com:5080;transport=tcp"
     )
+    assert dial_string(SECURE.trunk, "+1415") == "PJSIP/trunk/sip:+1415@example.pstn.twilio.com:5061;transport=tls"
+    assert dial_string(REGISTERED.trunk, "+1415") == "PJSIP/trunk/sip:1415@registrar.example.com:5060"
+
+
+def test_the_carrier_is_told_by_its_host_unless_it_is_named() -> None:
+    assert carrier_of(TrunkSettings(host="Acme.PSTN.Twilio.com")) == CARRIERS["twilio"]
+    assert carrier_of(TrunkSettings(host="acme.pstn.dublin.twilio.com:5060")) == CARRIERS["twilio"]
+    for host in ("twilio.com.example.com", "example.com", None):
+        assert carrier_of(TrunkSettings(host=host)) == CARRIERS["ip"]
+    assert carrier_of(TrunkSettings(host="edge.example.com", carrier="twilio")) == CARRIERS["twilio"]
+
+
+def test_what_the_settings_name_goes_before_the_carriers_own() -> None:
+    own = carrier_of(
+        TrunkSettings(
+            host="acme.pstn.twilio.com",
+            proxy="198.51.100.9:5080",
+            identify=("198.51.100.1",),
+            qualify_seconds=0,
+            number_format="digits",
+            caller_id_header="p-asserted-identity",
+        )
+    )
+    assert own == replace(
+        CARRIERS["twilio"],
+        identify=("198.51.100.1/32",),
+        qualify_seconds=0,
+        number_format="digits",
+        caller_id_header="p-asserted-identity",
+    )
+
+
+def test_the_address_calls_are_sent_to_may_send_some_too() -> None:
+    trunk = TrunkSettings(host="acme.pstn.twilio.com", proxy="198.51.100.9:5080")
+    assert carrier_of(trunk).identify == (*CARRIERS["twilio"].identify, "198.51.100.9/32")
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"secure": True, "transport": "udp"}, "trunk.secure means TLS"),
+        ({"secure": True, "transport": "tcp"}, "trunk.secure means TLS"),
+        ({"carrier": "registration", "host": "example.com"}, "trunk.username and trunk.password"),
+        ({"qualify_seconds": 5}, "at least 15"),
+    ],
+)
+def test_settings_that_contradict_each_other(values: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        TrunkSettings.model_validate(values)
 
 
 def test_host_and_port() -> None:

@@ -60,6 +60,14 @@ class AsteriskSettings(Section):
     """Public address when this machine is behind NAT."""
     local_nets: tuple[str, ...] = ()
     """Networks that are not behind that NAT, as `10.0.0.0/8`."""
+    tls_certificate: Path | None = None
+    """Certificate (PEM, with its chain) shown to whoever calls over TLS; without it none can call in so."""
+    tls_key: Path | None = None
+    """Its private key (PEM, without a passphrase)."""
+    tls_ca: Path | None = None
+    """Authorities (PEM) the certificate of a secure trunk is checked against; empty: those this machine trusts."""
+    ari_password: SecretStr | None = None
+    """Password of our user in an Asterisk of your own; `trunkline pbx install` makes one and keeps it in `.env`."""
     apt_mirror: str | None = None
     """Address of a Debian mirror to fetch Asterisk from; empty: the one this machine uses."""
     cache_dir: Path | None = None
@@ -69,4 +77,10 @@ class AsteriskSettings(Section):
     def _rtp_range(self) -> AsteriskSettings:
         if self.rtp_port_last - self.rtp_port_first < 100:
             raise ValueError("asterisk.rtp_port_last must lie at least 100 above asterisk.rtp_port_first")
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> AsteriskSettings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("asterisk.tls_certificate and asterisk.tls_key go together: set both or neither")
         return self

@@ -12,14 +12,19 @@ from trunkline.settings.section import E164, Section
 
 
 class TrunkSettings(Section):
-    """`[trunk]`: the SIP trunk calls go out on. Any SIP peer; the words are Twilio's."""
+    """`[trunk]`: the SIP trunk calls go out and come in on. Any SIP peer; the words are Twilio's."""
 
+    carrier: Literal["twilio", "ip", "registration"] | None = None
+    """`twilio`; `ip`: one that knows us by address or password; `registration`: one we register with. Empty: `twilio`
+    where `host` is Twilio's, else `ip`."""
     host: str | None = None
     """Termination host, as `example.pstn.twilio.com`. Empty: no calls can be placed."""
-    port: int = Field(5060, ge=1, le=65535)
-    """SIP port of the trunk."""
+    port: int | None = Field(None, ge=1, le=65535)
+    """SIP port of the trunk; empty: 5060, with `secure` 5061."""
     transport: Literal["udp", "tcp"] = "udp"
-    """Transport of SIP."""
+    """Transport of SIP, where it isn't `secure`."""
+    secure: bool = False
+    """TLS for SIP and SRTP for audio, and nothing else; `trunkline trunk` sets Twilio's side by it too."""
     proxy: str | None = None
     """Address `host[:port]` requests are sent to when it differs from `host` (an edge or an outbound proxy)."""
     username: str | None = None
@@ -33,9 +38,15 @@ class TrunkSettings(Section):
     codecs: tuple[Literal["ulaw", "alaw"], ...] = ("ulaw", "alaw")
     """Codecs offered, best first."""
     identify: tuple[str, ...] = ()
-    """Networks the trunk sends its own requests from; empty: none is accepted."""
-    qualify_seconds: int = Field(60, ge=0, le=3600)
-    """How often OPTIONS is sent to the trunk; 0 never, otherwise at least every 15 s."""
+    """Networks the trunk's own requests come from; anybody elsewhere is refused. Empty: Twilio's where it is the
+    carrier, and `host` and `proxy` where they are IP addresses; where there is none of these no calls come in, but
+    from a carrier we register with."""
+    qualify_seconds: int | None = Field(None, ge=0, le=3600)
+    """How often OPTIONS is sent to the trunk; 0 never, otherwise at least every 15 s; empty: as suits the carrier."""
+    number_format: Literal["e164", "digits"] | None = None
+    """How numbers are sent: `e164` (+14155550100) or `digits` (14155550100); empty: `e164`."""
+    caller_id_header: Literal["from", "p-asserted-identity"] | None = None
+    """Where our number stands; empty: `from`, but `p-asserted-identity` with `registration` (From names the user)."""
 
     @field_validator("caller_ids")
     @classmethod
@@ -71,9 +82,25 @@ class TrunkSettings(Section):
     def _credentials_together(self) -> TrunkSettings:
         if (self.username is None) != (self.password is None):
             raise ValueError("trunk.username and trunk.password go together: set both or neither")
-        if 0 < self.qualify_seconds < 15:
+        if self.qualify_seconds is not None and 0 < self.qualify_seconds < 15:
             raise ValueError("trunk.qualify_seconds must be 0 or at least 15")
+        if self.carrier == "registration" and self.host is not None and self.username is None:
+            raise ValueError("a carrier we register with wants trunk.username and trunk.password")
         return self
+
+    @model_validator(mode="after")
+    def _one_transport(self) -> TrunkSettings:
+        if self.secure and "transport" in self.model_fields_set:
+            raise ValueError("trunk.secure means TLS: leave trunk.transport out, or set trunk.secure to false")
+        return self
+
+    @property
+    def sip_transport(self) -> Literal["udp", "tcp", "tls"]:
+        return "tls" if self.secure else self.transport
+
+    @property
+    def sip_port(self) -> int:
+        return self.port or (5061 if self.secure else 5060)
 
 
 class OriginationSettings(Section):
@@ -97,7 +124,7 @@ class OriginationSettings(Section):
 
 
 class TwilioSettings(Section):
-    """`[twilio]`: what `trunkline trunk` sets up at Twilio; domain, user and password are those of `[trunk]`."""
+    """`[twilio]`: what `trunkline trunk` sets up at Twilio; domain, user, password, `secure` are those of `[trunk]`."""
 
     account_sid: str | None = None
     """The account (`AC…`), from the first page of Twilio's console."""
@@ -113,8 +140,6 @@ class TwilioSettings(Section):
     """IPv4 networks calls may come from; empty: `asterisk.external_address`, else this machine's as it is found."""
     address_service: str = "https://checkip.amazonaws.com"
     """Web address that answers with the public address of whoever asks."""
-    secure: bool = False
-    """TLS and SRTP only."""
     transfer: Literal["disable-all", "enable-all", "sip-only"] = "disable-all"
     """Whether a call may be transferred by REFER."""
     recording: Literal[
@@ -129,6 +154,8 @@ class TwilioSettings(Section):
     """Bought numbers (E.164) whose calls come in over this trunk."""
     origination: dict[str, OriginationSettings] = Field(default_factory=dict)
     """Who gets those calls, by name."""
+    countries: tuple[str, ...] = ()
+    """Countries that are called, as `US`: the doctor sees whether they may be; empty: those of `trunk.caller_ids`."""
     api_url: str | None = None
     """A stand-in of Twilio's API on this machine; empty: Twilio itself."""
 
@@ -164,6 +191,14 @@ class TwilioSettings(Section):
             if not E164.fullmatch(number):
                 raise ValueError(f"{number!r} is not an E.164 number: write it as +14155550100")
         return numbers
+
+    @field_validator("countries")
+    @classmethod
+    def _iso(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        for code in codes:
+            if not re.fullmatch("[A-Z]{2}", code):
+                raise ValueError(f"{code!r} is no country as ISO 3166 writes them: two capital letters, as US")
+        return codes
 
     @field_validator("origination")
     @classmethod

@@ -22,10 +22,13 @@ from typing import Final
 from trunkline.errors import PbxUnavailable
 from trunkline.settings import AsteriskSettings, Settings, TrunkSettings
 from trunkline.telephony.asterisk_config import AsteriskInstance, host_and_port, render
-from trunkline.telephony.asterisk_modules import MODULES
+from trunkline.telephony.asterisk_config.transports import TlsFiles
+from trunkline.telephony.asterisk_modules import MODULES, SECURE
 from trunkline.telephony.asterisk_program import AsteriskProgram
+from trunkline.telephony.tls_files import tls_files
 
 SIP_PORT: Final = 5060
+TLS_PORT: Final = 5061
 HTTP_PORT: Final = 8088
 MANAGER_PORT: Final = 5038
 _LOOPBACKS: Final = range(11, 255)
@@ -104,7 +107,16 @@ class PbxHome:
         return instance
 
     def plan(self, program: AsteriskProgram, settings: Settings, audiosocket: str) -> AsteriskInstance:
-        """Picks addresses and ports; the loopback address is claimed until `close`."""
+        """Picks addresses and ports; the loopback address is claimed until `close`.
+
+        Raises `PbxUnavailable`, `SettingsError`.
+        """
+        secure = settings.trunk.secure
+        if secure and (missing := sorted(SECURE - program.modules())):
+            raise PbxUnavailable(
+                f"Asterisk lacks the module {missing[0]}, without which it can't encrypt audio (trunk.secure).",
+                remedy="Install an Asterisk with SRTP, or let `trunkline pbx fetch` fetch one.",
+            )
         loopback = self._claim_loopback()
         address = _sip_address(settings.asterisk, settings.trunk, loopback)
         return AsteriskInstance(
@@ -113,7 +125,7 @@ class PbxHome:
             modules_dir=program.modules_dir,
             data_dir=program.data_dir,
             sip_address=address,
-            sip_port=_sip_port(address, settings.asterisk.sip_port),
+            sip_port=_sip_port(address, settings.asterisk.sip_port, TLS_PORT if secure else SIP_PORT),
             http_address=loopback,
             http_port=HTTP_PORT,
             manager_port=_port(loopback, MANAGER_PORT),
@@ -123,6 +135,7 @@ class PbxHome:
             rtp_ports=(settings.asterisk.rtp_port_first, settings.asterisk.rtp_port_last),
             external_address=settings.asterisk.external_address,
             local_nets=settings.asterisk.local_nets,
+            tls=tls_files(settings.asterisk) if secure else TlsFiles(),
             modules=tuple(module for module in MODULES if module in program.modules()),
         )
 
@@ -192,7 +205,7 @@ def _sip_address(asterisk: AsteriskSettings, trunk: TrunkSettings, loopback: str
     next_hop = trunk.proxy or trunk.host
     if next_hop is None:
         return loopback
-    host = host_and_port(next_hop, trunk.port)[0].strip("[]")
+    host = host_and_port(next_hop, trunk.sip_port)[0].strip("[]")
     try:
         on_this_machine = ip_address(host).is_loopback
     except ValueError:
@@ -200,14 +213,14 @@ def _sip_address(asterisk: AsteriskSettings, trunk: TrunkSettings, loopback: str
     return loopback if on_this_machine else "0.0.0.0"
 
 
-def _sip_port(address: str, wanted: int) -> int:
+def _sip_port(address: str, wanted: int, usual: int) -> int:
     if wanted:
         if not _free(address, wanted):
             raise PbxUnavailable(
                 f"Port {wanted} of {address} is taken.", remedy="Set asterisk.sip_port to another one, or to 0."
             )
         return wanted
-    return _port(address, SIP_PORT)
+    return _port(address, usual)
 
 
 def _port(address: str, usual: int) -> int:

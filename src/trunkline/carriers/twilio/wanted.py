@@ -23,7 +23,7 @@ def wanted(settings: Settings, addresses: tuple[str, ...]) -> Wanted:
         domain=domain(settings),
         username=trunk.username or DEFAULT_USERNAME,
         addresses=tuple(dict.fromkeys(str(IPv4Network(address)) for address in twilio.addresses or addresses)),
-        secure=twilio.secure,
+        secure=trunk.secure,
         transfer=twilio.transfer,
         recording=twilio.recording,
         nodes={name: node.model_dump() for name, node in twilio.origination.items()},

@@ -11,10 +11,10 @@ from trunkline.errors import SettingsError
 from trunkline.settings import TrunkSettings
 from trunkline.telephony.asterisk_config import dialplan, pjsip
 from trunkline.telephony.asterisk_config.sections import HEAD, sections, written
+from trunkline.telephony.asterisk_config.transports import Listening, TlsFiles, transports
 from trunkline.telephony.asterisk_modules import MODULES
 
 ARI_USER: Final = "trunkline"
-ARI_APP: Final = "trunkline"
 
 _DEFAULTS: Final = (
     "acl.conf",
@@ -54,6 +54,7 @@ class AsteriskInstance:
     rtp_ports: tuple[int, int] = (10000, 20000)
     external_address: str | None = None
     local_nets: tuple[str, ...] = ()
+    tls: TlsFiles = field(default_factory=TlsFiles)
     modules: tuple[str, ...] = MODULES
     """Names without `.so`."""
 
@@ -118,15 +119,11 @@ def _modules(instance: AsteriskInstance) -> str:
 
 
 def _pjsip(instance: AsteriskInstance) -> str:
+    listening = Listening(instance.sip_address, instance.sip_port, instance.external_address, instance.local_nets)
     return sections(
         ("global", [("type", "global"), ("user_agent", "Trunkline"), ("endpoint_identifier_order", "ip")]),
-        pjsip.transport(
-            instance.trunk,
-            instance.sip_address,
-            instance.sip_port,
-            external_address=instance.external_address,
-            local_nets=instance.local_nets,
-        ),
+        *transports(instance.trunk, listening, instance.tls),
+        *pjsip.access_list(instance.trunk),
         *pjsip.trunk_sections(instance.trunk, instance.sip_address),
     )
 
