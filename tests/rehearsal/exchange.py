@@ -31,11 +31,12 @@ class Exchange:
         self.now = 1000.0
         self.wording = wording or Wording()
         self.source: PeerAddress = self.wording.address
+        self.transport: Transport = "udp"
         self.answer: Response
 
     def send(self, datagram: bytes) -> list[Request | Response]:
         """What the agent sends at once in return."""
-        self.agent.receive(datagram, self.source, self.now)
+        self.agent.receive(datagram, self.source, self.now, self.transport)
         return self.sent()
 
     def sent(self) -> list[Request | Response]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
@@ -14,6 +15,7 @@ from tests.rehearsal.sip_caller import CALLER_ID, HOST, NUMBER, Wording, new_bra
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.sip_call import CallOffered, CallRefused
 from trunkline.rehearsal.termination import ANSWERS, Cause
+from trunkline.sip.message import Transport
 
 ELSEWHERE = (IPv4Network("203.0.113.0/24"),)
 
@@ -26,6 +28,7 @@ class Row:
     twilio: str | None
     config: dict[str, Any] = field(default_factory=dict)
     wording: dict[str, Any] = field(default_factory=dict)
+    transport: Transport = "udp"
 
 
 ROWS = [
@@ -49,6 +52,9 @@ ROWS = [
         "32207",
         wording={"body": offer().replace(b"RTP/AVP", b"RTP/SAVP")},
     ),
+    Row(Cause.NO_TLS, 488, "Secure SIP transport required", "32209", {"secure": True}),
+    Row(Cause.NO_TLS, 488, "Secure SIP transport required", "32209", {"secure": True}, transport="tcp"),
+    Row(Cause.PLAIN_ON_SECURE, 488, "Not Acceptable Here", "32208", {"secure": True}, transport="tls"),
     Row(Cause.NO_G711, 415, "Unsupported media type", None, wording={"body": offer().replace(b"AVP 0 8 ", b"AVP 9 ")}),
     Row(Cause.NO_OFFER, 488, "Not Acceptable Here", None, wording={"body": b""}),
 ]
@@ -63,7 +69,7 @@ def test_a_refusal_has_twilios_code_phrase_and_error(row: Row) -> None:
     exchange = Exchange(trunk(**row.config))
     if row.cause is Cause.TOO_MANY:
         exchange.offered()
-    exchange.wording = Wording(**row.wording)
+    exchange.wording, exchange.transport = Wording(**row.wording), row.transport
     trying, refusal = exchange.send(exchange.invite(branch=new_branch()))
     assert isinstance(trying, Response)
     assert isinstance(refusal, Response)
@@ -159,6 +165,14 @@ def test_the_number_is_judged_before_the_caller_id_and_after_the_password() -> N
     assert codes(Exchange(CarrierConfig(), wording).send(Exchange(wording=wording).invite()))[-1] == 407
     refusal = Exchange(trunk(), wording).send(Exchange(wording=wording).invite())[-1]
     assert refusal.headers["X-Twilio-Error"].startswith("32101")
+
+
+def test_secure_media_takes_srtp_over_tls() -> None:
+    key = b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + base64.b64encode(bytes(30)) + b"\r\n"
+    body = offer().replace(b"RTP/AVP", b"RTP/SAVP") + key
+    exchange = Exchange(trunk(secure=True), Wording(body=body))
+    exchange.transport = "tls"
+    assert exchange.offered().accept.trunk.secure
 
 
 def test_the_offers_first_g711_codec_is_taken() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 
 from trunkline.errors import SettingsError
+from trunkline.rehearsal.trunk_rules import OriginationUrl, TrunkRules
 from trunkline.settings import E164, Section
 from trunkline.sip.transaction import SipTimers
 
@@ -55,12 +56,20 @@ class CarrierConfig(Section):
     """Destinations without permission, by the beginning of the number; satellite networks at first."""
     blocked_numbers: tuple[E164Number, ...] = ()
     """Destinations the carrier blocks."""
+    secure: bool = False
+    """Only TLS and SRTP are taken; otherwise no SRTP."""
     suspended: bool = False
     """The account is suspended or out of funds."""
     calls_per_second: float | None = Field(1.0, gt=0)
     """Calls taken within any second; `null`: no limit."""
     concurrent_calls: int | None = Field(None, ge=1)
     """Calls at once; `null`: no limit."""
+    transfer: Literal["disable-all", "enable-all", "sip-only"] = "disable-all"
+    """Whether a REFER is followed."""
+    origination: tuple[str, ...] = ()
+    """SIP addresses that get calls to our numbers, the first one first: `sip:pbx.example.com:5060`."""
+    failover_seconds: float = Field(4.0, gt=0)
+    """Silence after which the next origination address is tried."""
     t1: float = Field(0.5, gt=0, le=4)
     """SIP's T1 in seconds; an unacknowledged answer drops the call after 64 times that."""
     audible_dbfs: float = Field(-40.0, ge=-70, le=-10)
@@ -81,6 +90,28 @@ class CarrierConfig(Section):
     @property
     def timers(self) -> SipTimers:
         return SipTimers(t1=self.t1, t2=max(self.t1, min(4.0, self.t1 * 8)), t4=min(5.0, self.t1 * 10))
+
+    # ── a `TrunkBook` of one trunk, which has every number ──────────────────────────────────────────────────────
+
+    def trunk(self, host: str) -> TrunkRules | None:
+        return self.trunk_of("") if host == self.host.lower() else None
+
+    def trunk_of(self, _number: str) -> TrunkRules:
+        return TrunkRules(
+            domain=self.host.lower(),
+            active=not self.suspended,
+            networks=self.acl,
+            passwords=None if self.username is None else {self.username: self.password.get_secret_value()},
+            calls_per_second=self.calls_per_second,
+            concurrent_calls=self.concurrent_calls,
+            verified_callees=self.verified_callees,
+            caller_ids=self.caller_ids,
+            blocked_numbers=self.blocked_numbers,
+            permits=lambda number: not number.startswith(self.forbidden_prefixes),
+            secure=self.secure,
+            transfer=self.transfer,
+            urls=tuple(OriginationUrl(url, priority) for priority, url in enumerate(self.origination)),
+        )
 
 
 def load_config(file: Path) -> CarrierConfig:

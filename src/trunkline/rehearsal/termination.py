@@ -1,13 +1,14 @@
 """How Twilio's Elastic SIP Trunking answers a call that is sent to it. Pure: request and time in, verdict out.
 
-Its order of checks, as far as known: host → account → address list → digest → limits → number → caller ID → geography.
+Its order of checks, as far as known: host → account → address list → digest → limits → number → caller ID → geography
+→ media.
 Facts are collected from Twilio's documentation and from traces; `[?]` marks what no source confirmed.
 """
 
 from __future__ import annotations
 
 import enum
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from trunkline.errors import ProtocolError
 from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.trunk_rules import TrunkBook, TrunkRules
 from trunkline.settings import E164
 from trunkline.sip import sdp
 from trunkline.sip.digest import DigestGuard, Proof
@@ -26,7 +28,7 @@ class Cause(enum.Enum):
 
     EDGE_ADDRESS = "sent to an address instead of the termination URI"
     SIP_DOMAIN = "sent to a SIP domain instead of the termination URI"
-    SUSPENDED = "account suspended"
+    SUSPENDED = "account suspended or without funds"
     NOT_IN_ACL = "source address not in the access control list"
     BAD_CREDENTIALS = "bad credentials"
     TOO_FAST = "calls per second exceeded"
@@ -37,6 +39,8 @@ class Cause(enum.Enum):
     CALLER_ID_NOT_ALLOWED = "caller ID not allowed"
     BLOCKED = "destination blocked"
     COUNTRY = "country not permitted"
+    NO_TLS = "no TLS on a trunk with secure media"
+    PLAIN_ON_SECURE = "no SRTP on a trunk with secure media"
     SECURE_ON_PLAIN = "SRTP on a trunk without secure media"
     NO_G711 = "no G.711 offered"
     NO_OFFER = "no audio offered"
@@ -72,6 +76,8 @@ ANSWERS: Mapping[Cause, Refusal] = {
     Cause.CALLER_ID_NOT_ALLOWED: Refusal(403, "Caller ID is unauthorized", "32204 Caller ID is not owned or verified"),
     Cause.BLOCKED: Refusal(403, "Phone number is blocked for verification", "32203 Destination is blocked"),
     Cause.COUNTRY: Refusal(403, "No International Authorization", "32205 Destination country is not permitted"),
+    Cause.NO_TLS: Refusal(488, "Secure SIP transport required", "32209 Secure SIP transport required"),
+    Cause.PLAIN_ON_SECURE: Refusal(488, "Not Acceptable Here", "32208 RTP on a trunk with secure media"),  # [?]
     Cause.SECURE_ON_PLAIN: Refusal(488, "Not Acceptable Here", "32207 SRTP on a trunk without secure media"),  # [?]
     Cause.NO_G711: Refusal(415, "Unsupported media type"),  # [?]
     Cause.NO_OFFER: Refusal(488, "Not Acceptable Here"),  # [?]
@@ -94,6 +100,8 @@ class Challenge:
 @dataclass(frozen=True, slots=True)
 class Refuse:
     cause: Cause
+    trunk: TrunkRules | None = None
+    """`None`: it isn't known whose call that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,8 @@ class Accept:
     caller_id: str
     offer: sdp.AudioOffer
     codec: str
+    trunk: TrunkRules
+    """As it was when the call came."""
 
 
 Verdict = Ignore | Challenge | Refuse | Accept
@@ -111,31 +121,36 @@ Verdict = Ignore | Challenge | Refuse | Accept
 
 @dataclass(slots=True)
 class Termination:
-    """Judges INVITEs. Remembers only nonces and the times of calls it let through."""
+    """Judges INVITEs. Remembers only nonces and the times of calls it let through.
+
+    `trunks`: those of an account; absent: the one of `config`.
+    """
 
     config: CarrierConfig
     guard: DigestGuard
-    _accepted: deque[float] = field(default_factory=deque)
+    trunks: TrunkBook | None = None
+    _accepted: defaultdict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    """Termination URI → times."""
 
     def judge(self, invite: Incoming, *, now: float, live_calls: int) -> Verdict:
         """The verdict on a new INVITE outside any dialog; `now` in seconds, `live_calls` at this moment."""
-        if (verdict := self._wrong_host(invite)) is not None:
-            return verdict
-        if self.config.suspended:
-            return Refuse(Cause.SUSPENDED)
-        source = ip_address(invite.source[0])
-        if self.config.acl is not None and not any(source in network for network in self.config.acl):
-            return Refuse(Cause.NOT_IN_ACL)
-        if (verdict := self._digest(invite, now)) is not None:
-            return verdict
-        if (cause := self._limits(now, live_calls) or self._number(invite)) is not None:
-            return Refuse(cause)
-        return self._media(invite)
-
-    def _wrong_host(self, invite: Incoming) -> Verdict | None:
         host = invite.request.uri.host.lower().rstrip(".")
-        if host == self.config.host.lower():
-            return None
+        trunk = (self.trunks or self.config).trunk(host)
+        if trunk is None:
+            return self._wrong_host(host)
+        if not trunk.active:
+            return Refuse(Cause.SUSPENDED, trunk)
+        if trunk.secure and invite.transport != "tls":
+            return Refuse(Cause.NO_TLS, trunk)  # its place in the order: [?]
+        source = ip_address(invite.source[0])
+        if trunk.networks is not None and not any(source in network for network in trunk.networks):
+            return Refuse(Cause.NOT_IN_ACL, trunk)
+        if (verdict := self._digest(trunk, invite, now)) is not None:
+            return verdict
+        cause = self._limits(trunk, now, live_calls) or _number(trunk, invite)
+        return _media(trunk, invite) if cause is None else Refuse(cause, trunk)
+
+    def _wrong_host(self, host: str) -> Verdict:
         if host.endswith(self.config.sip_domains):
             return Refuse(Cause.SIP_DOMAIN)
         try:
@@ -144,52 +159,56 @@ class Termination:
             return Ignore()
         return Refuse(Cause.EDGE_ADDRESS)
 
-    def _digest(self, invite: Incoming, now: float) -> Verdict | None:
-        if self.config.username is None:
+    def _digest(self, trunk: TrunkRules, invite: Incoming, now: float) -> Verdict | None:
+        if trunk.passwords is None:
             return None
         header = invite.request.headers.get("Proxy-Authorization")
         if header is None:
             return Challenge(self.guard.challenge(now))
-        passwords = {self.config.username: self.config.password.get_secret_value()}
-        match self.guard.check(header, method="INVITE", uri=invite.raw_uri, now=now, passwords=passwords):
+        match self.guard.check(header, method="INVITE", uri=invite.raw_uri, now=now, passwords=trunk.passwords):
             case Proof.STALE:
                 return Challenge(self.guard.challenge(now, stale=True))
             case Proof.WRONG:
-                return Refuse(Cause.BAD_CREDENTIALS)
+                return Refuse(Cause.BAD_CREDENTIALS, trunk)
             case Proof.VALID:
                 return None
 
-    def _limits(self, now: float, live_calls: int) -> Cause | None:
-        while self._accepted and now - self._accepted[0] >= 1.0:
-            self._accepted.popleft()
-        limit = self.config.calls_per_second
-        if limit is not None and len(self._accepted) >= max(1.0, limit):
+    def _limits(self, trunk: TrunkRules, now: float, live_calls: int) -> Cause | None:
+        accepted = self._accepted[trunk.domain]
+        while accepted and now - accepted[0] >= 1.0:
+            accepted.popleft()
+        limit = trunk.calls_per_second
+        if limit is not None and len(accepted) >= max(1.0, limit):
             return Cause.TOO_FAST
-        self._accepted.append(now)
-        if self.config.concurrent_calls is not None and live_calls >= self.config.concurrent_calls:
+        accepted.append(now)
+        if trunk.concurrent_calls is not None and live_calls >= trunk.concurrent_calls:
             return Cause.TOO_MANY
         return None
 
-    def _number(self, invite: Incoming) -> Cause | None:
-        config, number, caller_id = self.config, invite.request.uri.user or "", invite.caller.uri.user or ""
-        checks = (
-            (Cause.NOT_E164, not E164.fullmatch(number)),
-            (Cause.UNVERIFIED_CALLEE, config.verified_callees is not None and number not in config.verified_callees),
-            (Cause.CALLER_ID_MISSING, not E164.fullmatch(caller_id)),
-            (Cause.CALLER_ID_NOT_ALLOWED, config.caller_ids is not None and caller_id not in config.caller_ids),
-            (Cause.BLOCKED, number in config.blocked_numbers),
-            (Cause.COUNTRY, number.startswith(config.forbidden_prefixes)),
-        )
-        return next((cause for cause, wrong in checks if wrong), None)
 
-    def _media(self, invite: Incoming) -> Verdict:
-        try:
-            offer = sdp.parse(invite.request.body)
-        except ProtocolError:
-            return Refuse(Cause.NO_OFFER)
-        if offer.secure:
-            return Refuse(Cause.SECURE_ON_PLAIN)
-        if not offer.codecs:
-            return Refuse(Cause.NO_G711)
-        # µ-law then A-law is Twilio's order; the offer's own order decides between them (RFC 3264 §6.1).
-        return Accept(invite.request.uri.user or "", invite.caller.uri.user or "", offer, offer.codecs[0])
+def _number(trunk: TrunkRules, invite: Incoming) -> Cause | None:
+    number, caller_id = invite.request.uri.user or "", invite.caller.uri.user or ""
+    checks = (
+        (Cause.NOT_E164, not E164.fullmatch(number)),
+        (Cause.UNVERIFIED_CALLEE, trunk.verified_callees is not None and number not in trunk.verified_callees),
+        (Cause.CALLER_ID_MISSING, not E164.fullmatch(caller_id)),
+        (Cause.CALLER_ID_NOT_ALLOWED, trunk.caller_ids is not None and caller_id not in trunk.caller_ids),
+        (Cause.BLOCKED, number in trunk.blocked_numbers),
+        (Cause.COUNTRY, not trunk.permits(number)),
+    )
+    return next((cause for cause, wrong in checks if wrong), None)
+
+
+def _media(trunk: TrunkRules, invite: Incoming) -> Verdict:
+    try:
+        offer = sdp.parse(invite.request.body)
+    except ProtocolError:
+        return Refuse(Cause.NO_OFFER, trunk)
+    if offer.secure and not trunk.secure:
+        return Refuse(Cause.SECURE_ON_PLAIN, trunk)
+    if trunk.secure and not offer.crypto:
+        return Refuse(Cause.PLAIN_ON_SECURE, trunk)
+    if not offer.codecs:
+        return Refuse(Cause.NO_G711, trunk)
+    # µ-law then A-law is Twilio's order; the offer's own order decides between them (RFC 3264 §6.1).
+    return Accept(invite.request.uri.user or "", invite.caller.uri.user or "", offer, offer.codecs[0], trunk)
