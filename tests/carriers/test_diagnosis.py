@@ -23,6 +23,8 @@ BY_PHRASE = {
     Cause.CALLER_ID_NOT_ALLOWED: "caller ID",
     Cause.BLOCKED: "blocked this destination",
     Cause.COUNTRY: "geographic permissions",
+    Cause.NO_TLS: "without TLS",
+    Cause.PLAIN_ON_SECURE: "compare secure media",
     Cause.SECURE_ON_PLAIN: "compare secure media",
     Cause.NO_G711: "trunk.codecs",
     Cause.NO_OFFER: "codecs",

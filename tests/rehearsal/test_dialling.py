@@ -22,6 +22,7 @@ from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.studio import Studio, tone
 from trunkline.rehearsal.talk import Person
+from trunkline.sip.message import Transport
 
 WORD = Clip("[word]", tone((500.0,), 0.3))
 WAIT = {"wait_for_agent": {"silence_ms": 250, "timeout_ms": 5000}}
@@ -46,11 +47,13 @@ CALLER = scenario("caller", WAIT, {"say": "Hello."}, WAIT)
 
 
 @asynccontextmanager
-async def switch(called: Scenario, **config: Any) -> AsyncGenerator[tuple[StandInCarrier, Destination], None]:
+async def switch(
+    called: Scenario, transport: Transport = "udp", **config: Any
+) -> AsyncGenerator[tuple[StandInCarrier, Destination], None]:
     """A phone system, and how to call it with the right password."""
     content = {"host": "127.0.0.1", "calls_per_second": None} | config
     async with StandInCarrier(CarrierConfig.model_validate(content), [called], studio=Beeps()) as carrier:
-        address = f"sip:{NUMBER}@127.0.0.1:{carrier.port}"
+        address = f"sip:{NUMBER}@127.0.0.1:{carrier.port_of(transport)};transport={transport}"
         yield carrier, destination(address, "trunk", PASSWORD, "+14155550100")
 
 
@@ -63,6 +66,36 @@ async def dial(to: Destination, *people: Scenario, **more: Any) -> list[Attempt]
 def of(attempt: Attempt) -> CallReport:
     assert attempt.report is not None
     return attempt.report
+
+
+async def test_a_person_calls_over_tcp() -> None:
+    async with switch(CALLED, "tcp") as (carrier, to):
+        (attempt,) = await dial(to, CALLER)
+        theirs = await carrier.next_report(5)
+    assert (of(attempt).problems, theirs.problems) == ((), ())
+    assert len(of(attempt).turns) == len(theirs.turns) - 1 == 1
+    assert carrier.agent.lost_acks == 0
+
+
+async def test_a_person_calls_over_tls_and_what_is_heard_travels_as_srtp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with switch(CALLED, "tls", secure=True) as (carrier, to):
+        authority = tmp_path / "authority.pem"
+        authority.write_text(carrier.authority)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        (attempt,) = await dial(to, CALLER)
+        theirs = await carrier.next_report(5)
+    assert (of(attempt).problems, theirs.problems) == ((), ())
+    assert len(of(attempt).turns) == len(theirs.turns) - 1 == 1
+    assert (theirs.received.lost, theirs.stray_datagrams, of(attempt).stray_datagrams) == (0, 0, 0)
+
+
+async def test_a_carrier_whose_authority_is_unknown_is_not_called() -> None:
+    async with switch(CALLED, "tls", secure=True) as (_, to):
+        with pytest.raises(ExceptionGroup) as caught:
+            await dial(to, CALLER)
+    assert caught.group_contains(NotReady, match="certificate of .* is not accepted")
 
 
 async def test_a_person_calls_and_both_sides_are_heard_and_timed(tmp_path: Path) -> None:

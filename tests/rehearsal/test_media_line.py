@@ -5,6 +5,7 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +15,9 @@ from trunkline.rehearsal.impairment import Impairment, white_noise
 from trunkline.rehearsal.line_conditions import EchoTap, LineConditions, Noise
 from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.rtp import RtpSender
+from trunkline.rehearsal.srtp import Srtp
 from trunkline.rehearsal.studio import tone
-from trunkline.sip import sdp
+from trunkline.sip import sdes, sdp
 
 WORD = Clip("word", bytes(2 * 800) + tone((500.0,), 0.2, dbfs=-12) + bytes(2 * 480))
 """100 ms of silence, 200 ms of a tone, 60 ms of silence."""
@@ -127,6 +129,43 @@ async def test_speech_is_told_and_what_came_in_can_be_read_back(line: MediaLine,
     assert len(told) == 1
     assert line.heard(0.0) == rtp.decode(b"".join(WORD.ulaw), "ulaw")
     assert line.heard(time.monotonic() + 1) == b""
+
+
+async def test_a_secure_line_sends_and_takes_srtp_only(line: MediaLine, peer: socket.socket) -> None:
+    ours, theirs = sdes.new_crypto(), sdes.new_crypto()
+    line.srtp, there = Srtp(ours, theirs), Srtp(theirs, ours)
+    line.tick(10.0, 0.0)
+    sealed = peer.recv(2048)
+    assert rtp.ULAW_SILENCE not in sealed
+    opened = there.open(sealed)
+    assert opened is not None
+    packet = rtp.parse(opened)
+    assert packet is not None and packet.payload == rtp.ULAW_SILENCE
+    stream = RtpSender(0, 1, 1, 1)
+    plain = stream.audio(WORD.ulaw[0])
+    sealed = there.seal(plain)
+    for datagram in (plain, sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed, sealed, b"", bytes(1600)):
+        peer.sendto(datagram, ("127.0.0.1", line.port))
+    peer.sendto(there.seal(stream.audio(WORD.ulaw[1])), ("127.0.0.1", line.port))
+    await received(line, 2)
+    assert line.reception.log.payloads == list(WORD.ulaw[:2])
+    assert line.stray == 5  # one of them for the packet that came twice
+
+
+async def test_a_reinvite_moves_a_secure_line_to_another_key(line: MediaLine, peer: socket.socket) -> None:
+    ours, before, after = sdes.new_crypto(), sdes.new_crypto(), sdes.new_crypto()
+    line.srtp = Srtp(ours, before)
+    stream, first, second = RtpSender(0, 1, 1, 1), Srtp(before, ours), Srtp(after, ours)
+    offer = sdp.AudioOffer("127.0.0.1", line.remote[1], ("ulaw",), 101, secure=True)
+    peer.sendto(first.seal(stream.audio(WORD.ulaw[0])), ("127.0.0.1", line.port))
+    await received(line, 1)
+    line.move(replace(offer, crypto=(before,)))
+    peer.sendto(first.seal(stream.audio(WORD.ulaw[1])), ("127.0.0.1", line.port))
+    await received(line, 2)
+    line.move(replace(offer, crypto=(after,)))
+    peer.sendto(second.seal(stream.audio(WORD.ulaw[2])), ("127.0.0.1", line.port))
+    await received(line, 3)
+    assert line.stray == 0
 
 
 async def test_what_the_kernel_does_not_take_is_counted(line: MediaLine) -> None:

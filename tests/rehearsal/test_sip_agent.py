@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sipmessage import Message, Response
 
-from tests.rehearsal.exchange import ADDRESS, ANSWER, Exchange, codes, methods, tag_of
+from tests.rehearsal.exchange import ADDRESS, ADDRESSES, ANSWER, Exchange, codes, methods, tag_of
 from tests.rehearsal.sip_caller import Wording, new_branch, offer
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.sip_call import CallConfirmed, CallEnded, CallOffered, MediaMoved, Phase
+from trunkline.sip.message import Transport
 
 
 def test_ringing_early_media_and_answer_belong_to_one_dialog() -> None:
@@ -41,9 +42,13 @@ def test_an_ack_along_the_record_route_confirms_the_call() -> None:
     assert exchange.after(40) == []
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 @pytest.mark.parametrize("lost", [{"routed": False}, {"uri": f"sip:+14155550123@{ADDRESS[0]}:{ADDRESS[1]}"}])
-def test_an_ack_that_does_not_follow_it_is_ignored_and_the_call_drops(lost: dict[str, object]) -> None:
+def test_an_ack_that_does_not_follow_it_is_ignored_and_the_call_drops(
+    lost: dict[str, object], transport: Transport
+) -> None:
     exchange = Exchange()
+    exchange.transport = transport
     call = exchange.answered()
     routed, uri = bool(lost.get("routed", True)), str(lost.get("uri", ""))
     exchange.send(exchange.within("ACK", 1, routed=routed, uri=uri))
@@ -72,6 +77,38 @@ def test_the_200_is_repeated_at_t1_doubling_to_t2_until_the_ack() -> None:
     assert times == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5]
     exchange.send(exchange.within("ACK", 1))
     assert exchange.after(60) == []
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_over_a_connection_the_dialog_names_its_transport_and_nothing_is_repeated_but_the_200(
+    transport: Transport,
+) -> None:
+    exchange = Exchange()
+    exchange.transport = transport
+    call = exchange.answered()
+    host, port = ADDRESSES[transport]
+    assert str(exchange.answer.record_route[0].uri) == f"sip:{host}:{port};transport={transport};lr"
+    assert exchange.answer.contact[0].uri.parameters["transport"] == transport
+    assert codes(exchange.after(0.6)) == [200]
+    exchange.send(exchange.within("ACK", 1))
+    assert exchange.events() == [CallConfirmed(call)]
+    exchange.agent.hang_up(call, exchange.now)
+    (datagram,) = exchange.agent.drain(exchange.now)
+    assert (datagram.to, datagram.transport) == (exchange.source, transport)
+    assert b"Via: SIP/2.0/" + transport.upper().encode() in datagram.data
+    assert exchange.after(31) == []
+    assert not exchange.agent.quiet()
+    exchange.after(2)
+    assert exchange.agent.quiet()
+
+
+def test_over_a_connection_a_refusal_is_not_repeated_and_forgotten_in_time() -> None:
+    exchange = Exchange()
+    exchange.transport = "tcp"
+    exchange.agent.refuse(exchange.offered(), 486, "Busy Here", exchange.now)
+    assert codes(exchange.sent()) == [486]
+    assert exchange.after(33) == []
+    assert exchange.agent.deadline is None
 
 
 def test_a_repeated_invite_gets_the_newest_answer_and_no_second_call() -> None:

@@ -181,7 +181,7 @@ class StandInCarrier:
                     call.talk.lose("carrier", NO_ACK) if how == "no ACK" else call.talk.lose("caller")
             case MediaMoved(sip, offer):
                 if (call := self._calls.get(sip)) is not None:
-                    call.line.remote = (offer.host, offer.port)
+                    call.line.move(offer)
 
     def _offered(self, sip: SipCall) -> None:
         person = self._person_at(sip.accept.number)

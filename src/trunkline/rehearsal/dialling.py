@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from trunkline.errors import NotReady, SettingsError
 from trunkline.rehearsal.assessment import sip_lines
@@ -20,11 +21,13 @@ from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.placing import Attempt
 from trunkline.rehearsal.progress import CallOver, PhoneAnswered, PhoneRang, Progress
 from trunkline.rehearsal.report import CallReport
+from trunkline.rehearsal.srtp import Srtp
 from trunkline.rehearsal.talk import Exchange, Person, Signalling, Talk
-from trunkline.sip import sdp
+from trunkline.sip import sdes, sdp
 from trunkline.sip.caller import Answered, CallerEvent, HungUp, Identity, Moved, Refused, SipCaller
 from trunkline.sip.endpoint import SipEndpoint
 from trunkline.sip.message import PeerAddress, Transport
+from trunkline.sip.sdes import Crypto
 from trunkline.sip.wire import reach
 
 RING_SECONDS = 60.0
@@ -32,14 +35,18 @@ RING_SECONDS = 60.0
 FAREWELL_SECONDS = 1.0
 OUTCOMES = {486: "busy", 600: "busy", 408: "no-answer", 480: "no-answer", 487: "no-answer", 603: "declined"}
 """SIP status → outcome; other refusals of the 4xx and 6xx kind are `declined`."""
+DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 NOWHERE = sdp.AudioOffer("127.0.0.1", 9, ("ulaw",), None)
 """Where audio goes until the answer says where: the discard port."""
-_ADDRESS = re.compile(r"(?:sip:)?(?P<number>[^@:\s;<>]+)@(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
+_ADDRESS = re.compile(
+    r"(?:sip:)?(?P<number>[^@:\s;<>]+)@(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>\d{1,5}))?"
+    r"(?:;transport=(?P<transport>udp|tcp|tls))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Whom people call: `sip:number@host:port`."""
+    """Whom people call: `sip:number@host:port;transport=tls`."""
 
     number: str
     host: str
@@ -49,10 +56,11 @@ class Destination:
     caller: str | None = None
     """Number or name that is shown; absent: the user name."""
     transport: Transport = "udp"
+    """Over TLS the audio is SRTP."""
 
     @property
     def identity(self) -> Identity:
-        place = self.host if self.port == 5060 else f"{self.host}:{self.port}"
+        place = self.host if self.port == DEFAULT_PORTS[self.transport] else f"{self.host}:{self.port}"
         user = self.username or "rehearsal"
         return Identity(f"sip:{self.number}@{place}", f"sip:{self.caller or user}@{self.host}", user, self.password)
 
@@ -62,9 +70,13 @@ def destination(
 ) -> Destination:
     """From what the command line gives. Raises `SettingsError`."""
     match = _ADDRESS.fullmatch(address)
-    if match is None or not 0 < int(match["port"] or 5060) < 65536:
-        raise SettingsError(f"{address!r} is no SIP address.", remedy="Write it as sip:100@192.0.2.1:5060.")
-    return Destination(match["number"], match["host"], int(match["port"] or 5060), username, password, caller)
+    transport = cast(Transport, match["transport"] or "udp") if match is not None else "udp"
+    if match is None or not 0 < (port := int(match["port"] or DEFAULT_PORTS[transport])) < 65536:
+        raise SettingsError(
+            f"{address!r} is no SIP address.",
+            remedy="Write it as sip:100@192.0.2.1:5060, with ;transport=tcp or ;transport=tls where UDP won't do.",
+        )
+    return Destination(match["number"], match["host"], port, username, password, caller, transport)
 
 
 async def dial_all(
@@ -98,8 +110,9 @@ async def dial_all(
 class DialledCall:
     """Lives from the INVITE to the report."""
 
-    def __init__(self, to: Destination, talk: Talk, exchange: Exchange) -> None:
+    def __init__(self, to: Destination, talk: Talk, exchange: Exchange, crypto: Crypto | None) -> None:
         self._to = to
+        self._crypto = crypto
         self._talk = talk
         self._exchange = exchange
         self._outcome = "no-answer"
@@ -110,8 +123,9 @@ class DialledCall:
     async def begin(cls, to: Destination, peer: PeerAddress, person: Person, exchange: Exchange) -> DialledCall:
         """Send the INVITE."""
         line = MediaLine(exchange.host, codec="ulaw", offer=NOWHERE, threshold=exchange.threshold)
-        call = cls(to, Talk(person, line, exchange), exchange)
-        offer = sdp.build_offer(exchange.host, line.port, session=secrets.randbits(31))
+        crypto = sdes.new_crypto() if to.transport == "tls" else None
+        call = cls(to, Talk(person, line, exchange), exchange, crypto)
+        offer = sdp.build_offer(exchange.host, line.port, session=secrets.randbits(31), crypto=crypto)
         wire = await reach(to.transport, exchange.host, peer, server_name=to.host)
         caller = SipCaller(to.identity, wire.address, peer, offer, lambda: secrets.token_hex(8), transport=to.transport)
         call._endpoint = SipEndpoint(caller, [wire], call._event)
@@ -143,7 +157,8 @@ class DialledCall:
         match event:
             case Answered(answer):
                 self._talk.moments.answered = self._talk.moments.confirmed = time.monotonic()
-                self._talk.line.agree(answer)
+                srtp = Srtp(self._crypto, answer.crypto[0]) if self._crypto is not None and answer.crypto else None
+                self._talk.line.agree(answer, srtp)
                 self._outcome = "answered"
                 self._talk.open()
                 self._exchange.tell(PhoneAnswered(self._to.number, self._talk.person.scenario.name))
@@ -156,7 +171,7 @@ class DialledCall:
             case HungUp():
                 self._talk.lose("caller")
             case Moved(offer):
-                self._talk.line.remote = (offer.host, offer.port)
+                self._talk.line.move(offer)
 
     def report(self, folder: Path | None) -> CallReport:
         """What the call was like; written into `folder` too. Blocking; for a thread."""

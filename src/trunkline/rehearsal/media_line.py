@@ -23,6 +23,7 @@ from trunkline.rehearsal.impairment import Impairment
 from trunkline.rehearsal.measurement import Speech, SpeechGate
 from trunkline.rehearsal.reception import Reception
 from trunkline.rehearsal.rtp import KeyReader, RtpSender
+from trunkline.rehearsal.srtp import Srtp
 from trunkline.sip.sdp import PAYLOAD_TYPES, AudioOffer
 
 SO_TIMESTAMPNS = 35
@@ -76,8 +77,10 @@ class MediaLine:
         """(time, payload) of every tick; `None` while a key was sent."""
         self.impairment: Impairment | None = None
         """What is wrong with the line towards the agent."""
+        self.srtp: Srtp | None = None
+        """The keys of a secure call."""
         self.stray = 0
-        """Datagrams that were no RTP audio or keys of this call."""
+        """Datagrams that were no RTP audio or keys of this call; of a secure one also those that came twice."""
         self.unsent = 0
         """Packets the kernel did not take."""
         self.on_agent_speech: Callable[[float], None] = lambda began: None
@@ -110,14 +113,20 @@ class MediaLine:
         first = bisect.bisect_left(log.arrival, since)
         return rtp.decode(b"".join(log.payloads[first:]), self.codec)
 
-    def agree(self, answer: AudioOffer) -> None:
+    def agree(self, answer: AudioOffer, srtp: Srtp | None = None) -> None:
         """What the other side made of our offer: where to send, and how it is coded. Before anything is sent."""
-        self.remote = (answer.host, answer.port)
+        self.remote, self.srtp = (answer.host, answer.port), srtp
         self.codec, self.key_payload = answer.codecs[0], answer.key_payload
         self._sender = RtpSender(PAYLOAD_TYPES[self.codec], *_random_start())
         self._silence = rtp.silence(self.codec)
         if self.impairment is not None:
             self.impairment.codec = self.codec
+
+    def move(self, offer: AudioOffer) -> None:
+        """A re-INVITE: where to send from now on, and what seals what comes."""
+        self.remote = (offer.host, offer.port)
+        if self.srtp is not None and offer.crypto:
+            self.srtp.change(offer.crypto[0])
 
     def play(self, clip: Clip, *, at_once: bool = False) -> Utterance:
         """Say something after whatever is being said; `at_once` without the silence it begins with."""
@@ -171,6 +180,8 @@ class MediaLine:
         asyncio.get_running_loop().call_later(delay, lambda: self._send(self._delayed.popleft()))
 
     def _send(self, packet: bytes) -> None:
+        if self.srtp is not None:
+            packet = self.srtp.seal(packet)
         try:
             self._socket.sendto(packet, self.remote)
         except OSError:  # a full buffer, an ICMP error for an earlier packet, no way there, a line that was closed
@@ -224,7 +235,8 @@ class MediaLine:
             self.lateness.reading.append(late)
 
     def _received(self, datagram: bytes, arrival: float) -> None:
-        packet = rtp.parse(datagram)
+        opened = datagram if self.srtp is None else self.srtp.open(datagram)
+        packet = None if opened is None else rtp.parse(opened)
         if packet is None:
             self.stray += 1
         elif packet.payload_type == PAYLOAD_TYPES[self.codec]:

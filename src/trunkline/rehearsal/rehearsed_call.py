@@ -14,9 +14,10 @@ from trunkline.rehearsal.progress import PhoneAnswered, PhoneRang
 from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.sip_agent import SipAgent
 from trunkline.rehearsal.sip_call import SipCall
+from trunkline.rehearsal.srtp import Srtp
 from trunkline.rehearsal.studio import RINGBACK
 from trunkline.rehearsal.talk import Exchange, Person, Signalling, Talk
-from trunkline.sip import sdp
+from trunkline.sip import sdes, sdp
 from trunkline.sip.endpoint import SipEndpoint
 from trunkline.sip.message import TraceLine
 
@@ -34,6 +35,9 @@ class RehearsedCall:
         self._endpoint = endpoint
         accept = call.accept
         self.line = MediaLine(exchange.host, codec=accept.codec, offer=accept.offer, threshold=exchange.threshold)
+        self._crypto = sdes.answer_to(accept.offer.crypto) if accept.offer.secure else None
+        if self._crypto is not None:
+            self.line.srtp = Srtp(self._crypto, accept.offer.crypto[0])
         self.talk = Talk(person, self.line, exchange)
 
     def confirm(self) -> None:
@@ -67,6 +71,7 @@ class RehearsedCall:
             codec=accept.codec,
             key_payload=accept.offer.key_payload,
             session=secrets.randbits(31),
+            crypto=self._crypto,
         )
         if phone.ringing:
             endpoint.act(lambda agent, now: agent.ring(self.sip, now))

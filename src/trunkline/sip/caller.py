@@ -102,6 +102,7 @@ class SipCaller:
         self._address = address
         self._peer = peer
         self._offer = offer
+        self._secure = sdp.parse(offer).secure
         self._token = token
         self._transport = transport
         self._tag = token()
@@ -201,9 +202,9 @@ class SipCaller:
             answer = sdp.parse(response.body)
         except ProtocolError:
             answer = None
-        if self._cancel_wanted or answer is None or not answer.codecs:
+        if self._cancel_wanted or answer is None or not answer.codecs or bool(answer.crypto) != self._secure:
             self.hang_up(now)
-            self.events.append(Refused(488, "The answer has no audio in G.711"))
+            self.events.append(Refused(488, "The answer has no audio that we offered"))
             return
         self.events.append(Answered(answer))
 

@@ -30,7 +30,7 @@ class AudioOffer:
     """SRTP was offered (`RTP/SAVP`)."""
     direction: str = "sendrecv"
     crypto: tuple[Crypto, ...] = ()
-    """Keys of SRTP we can use, in the offered order."""
+    """Keys of SRTP we can use, in the offered order; none beside plain RTP."""
 
 
 def parse(body: bytes) -> AudioOffer:
@@ -61,15 +61,16 @@ def parse(body: bytes) -> AudioOffer:
         raise ProtocolError(f"The session description is not readable: {error}.") from error
     if not formats or not host or not 0 < port < 65536:
         raise ProtocolError("The session description offers no audio.")
+    secure = "SAVP" in profile.upper()
     events = [number for number in formats if names.get(number, "").lower() == "telephone-event/8000"]
     return AudioOffer(
         host=host,
         port=port,
         codecs=tuple(CODECS[n] for n in formats if n in CODECS),
         key_payload=events[0] if events else None,
-        secure="SAVP" in profile.upper(),
+        secure=secure,
         direction=direction,
-        crypto=tuple(crypto),
+        crypto=tuple(crypto) if secure else (),
     )
 
 
