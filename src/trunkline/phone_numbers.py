@@ -46,5 +46,14 @@ def to_e164(written: str) -> str:
     return e164
 
 
+def region(number: str) -> str | None:
+    """The country of a number in E.164, as ISO 3166-1 alpha-2; `None` where it has none, as satellite networks."""
+    try:
+        code = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
+    except NumberParseException:
+        return None
+    return code if code and code.isalpha() else None
+
+
 def _shown(text: str) -> str:
     return ascii(text if len(text) <= 40 else text[:40] + "...")

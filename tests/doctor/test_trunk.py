@@ -8,11 +8,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from trunkline.doctor import probe
-from trunkline.doctor.check import State, Verdict
+from trunkline.doctor.check import State, Verdict, well
 from trunkline.doctor.probe import NOBODY, Reply, find_way, invite, next_hop
-from trunkline.doctor.trunk import PROVES_NOTHING, Credentials, Dns, Invite, Options, judge_credentials, judge_invite
+from trunkline.doctor.trunk import (
+    NOT_CONFIRMED,
+    PROVES_NOTHING,
+    Dns,
+    judge_credentials,
+    judge_invite,
+    sip_checks,
+)
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.scenario import Scenario
@@ -31,20 +39,22 @@ async def carrier_and_trunk(
         assert not running.live_calls and not running.reports
 
 
+async def ask(name: str, trunk: TrunkSettings) -> Verdict:
+    (check,) = (check for check in sip_checks(trunk) if check.name == name)
+    return await check.run()
+
+
 def told(verdict: Verdict) -> tuple[State, str]:
     return verdict.state, f"{verdict.text} {verdict.remedy}"
 
 
 async def test_a_trunk_as_it_should_be() -> None:
     async with carrier_and_trunk() as (carrier, trunk):
-        for check, words in (
-            (Dns(trunk), "127.0.0.1"),
-            (Invite(trunk), "407"),
-            (Credentials(trunk), "user name and password are right"),
-        ):
-            state, text = told(await check.run())
+        assert "127.0.0.1" in (await Dns(trunk).run()).text
+        for name, words in (("INVITE", "407"), ("password", "user name and password are right")):
+            state, text = told(await ask(name, trunk))
             assert state is State.WELL and words in text
-        options = await Options(trunk).run()
+        options = await ask("OPTIONS", trunk)
         assert options.state is State.WELL and options.text.startswith("200 ")
         assert options.remarks == (PROVES_NOTHING,)
         # Every final answer to an INVITE was acknowledged, and no INVITE named a number.
@@ -65,14 +75,14 @@ async def test_a_trunk_as_it_should_be() -> None:
 )
 async def test_what_the_first_invite_reveals(carrier: dict[str, Any], trunk: dict[str, Any], words: str) -> None:
     async with carrier_and_trunk(carrier, **trunk) as (_, settings):
-        state, text = told(await Invite(settings).run())
+        state, text = told(await ask("INVITE", settings))
         assert (state, words in text) == (State.WRONG, True), text
-        assert (await Credentials(settings).run()).state is State.SKIPPED
+        assert (await ask("password", settings)).state is State.SKIPPED
 
 
 async def test_an_unknown_host_is_not_answered_and_options_says_nothing_of_it() -> None:
     async with carrier_and_trunk(host="other.pstn.example.com") as (_, trunk):
-        assert (await Options(trunk).run()).state is State.WELL
+        assert (await ask("OPTIONS", trunk)).state is State.WELL
         reply = await invite(trunk, await find_way(trunk), patience=0.2)
         assert reply is None
         state, text = told(judge_invite(reply, trunk))
@@ -81,18 +91,18 @@ async def test_an_unknown_host_is_not_answered_and_options_says_nothing_of_it() 
 
 async def test_a_wrong_password() -> None:
     async with carrier_and_trunk(password="wrong") as (_, trunk):
-        assert (await Invite(trunk).run()).state is State.WELL
-        state, text = told(await Credentials(trunk).run())
+        assert (await ask("INVITE", trunk)).state is State.WELL
+        state, text = told(await ask("password", trunk))
     assert state is State.WRONG and "refused user name or password" in text
     assert "wrong" not in text
 
 
 async def test_an_address_list_alone() -> None:
     async with carrier_and_trunk({"username": None}, username="trunk", password="x") as (_, trunk):
-        verdict = await Invite(trunk).run()
+        verdict = await ask("INVITE", trunk)
         assert verdict.state is State.WELL and "without a password" in verdict.text
         assert "nobody asked for it" in verdict.remarks[0]
-        assert (await Credentials(trunk).run()).state is State.SKIPPED
+        assert (await ask("password", trunk)).state is State.SKIPPED
 
 
 @pytest.mark.parametrize(
@@ -125,7 +135,7 @@ async def test_nobody_there_at_all() -> None:
 
 async def test_a_name_without_an_address() -> None:
     trunk = TrunkSettings(host="nobody.invalid")
-    for check in (Options(trunk), Invite(trunk)):
+    for check in sip_checks(trunk):
         assert (await check.run()).state is State.SKIPPED
 
 
@@ -138,7 +148,7 @@ def test_where_requests_go() -> None:
 
 async def test_without_a_trunk_there_is_nothing_to_ask() -> None:
     trunk = TrunkSettings()
-    for check in (Dns(trunk), Options(trunk), Invite(trunk), Credentials(trunk)):
+    for check in (Dns(trunk), *sip_checks(trunk)):
         assert (await check.run()).state is State.SKIPPED
 
 
@@ -151,3 +161,10 @@ def test_answers_behind_the_password() -> None:
     assert judge_credentials(Reply(400, "Invalid Phone Number", 32101)).state is State.WELL
     assert "suspended" in judge_credentials(Reply(603, "Decline", 10001)).text
     assert "799" in judge_credentials(Reply(799, "Odd")).text
+
+
+def test_what_being_asked_for_a_password_proves() -> None:
+    trunk, asked = TrunkSettings(host="a.pstn.twilio.com", username="u", password=SecretStr("p")), Reply(407)
+    assert judge_invite(asked, trunk, True) == well("407: termination host and address list are right")
+    assert judge_invite(asked, trunk, None).remarks == (NOT_CONFIRMED,)
+    assert "some other trunk" in judge_invite(asked, trunk, False).text

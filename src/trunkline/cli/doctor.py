@@ -11,13 +11,18 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from trunkline.carriers.twilio.facts import open_facts
 from trunkline.cli.loop_call import LoopCall
 from trunkline.cli.shared import load_settings
+from trunkline.doctor.account import Account
 from trunkline.doctor.check import Check, Finding, State, Verdict, examine, well, wrong
 from trunkline.doctor.machine import Asterisk, Clock, Disk
 from trunkline.doctor.minds import N8n, Speech
 from trunkline.doctor.network import Nat, Ports
-from trunkline.doctor.trunk import Credentials, Dns, Invite, Options
+from trunkline.doctor.real_call import RealCall
+from trunkline.doctor.speech_servers import speech_server_checks
+from trunkline.doctor.trunk import Dns, sip_checks
+from trunkline.doctor.twilio import account_checks
 from trunkline.errors import SettingsError
 from trunkline.settings import Settings
 
@@ -28,15 +33,18 @@ console = Console(highlight=False)
 
 def doctor(
     context: typer.Context,
+    call: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Also call this number, which costs what a call costs.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a page.")] = False,
 ) -> None:
-    """Look at everything a call needs and tell what is wrong, why, and what to do. Nobody is called."""
+    """Look at everything a call needs and tell what is wrong, why, and what to do. Nobody is called unasked."""
     try:
         settings = load_settings(context)
     except SettingsError as error:
         findings = [Finding("settings", wrong(error.message, error.remedy or ""), 0.0)]
     else:
-        findings = [Finding("settings", judge_settings(settings), 0.0), *asyncio.run(examine(checks(settings)))]
+        findings = [Finding("settings", judge_settings(settings), 0.0), *asyncio.run(examine(checks(settings, call)))]
     healthy = all(finding.verdict.state is not State.WRONG for finding in findings)
     if as_json:
         print(json.dumps({"healthy": healthy, "checks": [finding.as_json() for finding in findings]}))
@@ -46,23 +54,25 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def checks(settings: Settings) -> list[Check]:
-    """All there are for these settings; they run at the same time."""
-    trunk = settings.trunk
+def checks(settings: Settings, call: str = "") -> list[Check]:
+    """All there are for these settings; they run at the same time. `call`: a number that is really called as well."""
+    trunk, facts = settings.trunk, open_facts(settings.twilio)
+    account = None if facts is None else Account(facts, settings)
     workflows = [N8n(name, agent) for name, agent in settings.agents.items() if agent.brain == "n8n"]
     return [
         Asterisk(settings),
         Ports(settings),
         Dns(trunk),
         Nat(settings),
-        Options(trunk),
-        Invite(trunk),
-        Credentials(trunk),
+        *sip_checks(trunk, account),
+        *account_checks(account, settings),
         Speech(settings),
+        *speech_server_checks(settings),
         *workflows,
         Disk(settings),
         Clock(),
         LoopCall(settings),
+        *([RealCall(settings, call, facts)] if call else []),
     ]
 
 

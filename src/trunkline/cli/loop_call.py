@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import uuid
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +11,16 @@ from typing import Final
 
 import numpy as np
 
-from trunkline.audio import FRAME_BYTES, SAMPLE_RATE, SILENCE, from_float, to_float
+from trunkline.audio import SAMPLE_RATE, from_float, to_float
 from trunkline.doctor.check import Verdict, skipped, well, wrong
-from trunkline.events import FarEndGone, PbxEvent
-from trunkline.models import CallId
-from trunkline.ports import CallLeg
+from trunkline.doctor.one_call import OurEnd, call_once
+from trunkline.events import FarEndGone
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
-from trunkline.telephony.ari import AriPbx
 from trunkline.telephony.asterisk_fetch import find_asterisk
 from trunkline.telephony.asterisk_program import AsteriskProgram
-from trunkline.telephony.audiosocket_server import AudioSocketServer
-from trunkline.telephony.pacing_clock import PacingClock
-from trunkline.telephony.pbx import PrivateAsterisk
 
 NUMBER: Final = "+14155550123"
 TONE_SECONDS: Final = 0.6
@@ -83,74 +77,27 @@ async def _call(program: AsteriskProgram, settings: Settings, folder: Path) -> t
     await asyncio.to_thread(_write, folder / "tone.wav", tone(PERSON_HERTZ))
     steps = [{"wav": "tone.wav"}, {"pause_ms": 300}]
     person = Scenario.model_validate({"name": "tone", "folder": folder, "phone": {"rings_ms": 0}, "steps": steps})
-    legs = AudioSocketServer(PacingClock(asyncio.get_running_loop()))
-    host, port = await legs.start()
-    try:
-        async with StandInCarrier(CarrierConfig(), [person], out_dir=folder / "carrier") as carrier:
-            trunk = TrunkSettings.model_validate(carrier.trunk_settings() | {"qualify_seconds": 0})
-            # A copy: new settings would read the environment again, and this call may lead to this carrier alone.
-            here = {"service": ServiceSettings(data_dir=folder), "asterisk": AsteriskSettings(), "trunk": trunk}
-            own = settings.model_copy(update=here)
-            async with (
-                PrivateAsterisk(program, own, audiosocket=f"{host}:{port}") as asterisk,
-                AriPbx(asterisk.ari, trunk) as ari,
-            ):
-                end = _End()
-                ari.on_event(end.told)
-                call_id = CallId(str(uuid.uuid4()))
-                legs.expect(call_id, end.take)
-                await ari.dial(call_id, NUMBER, caller_id=trunk.caller_ids[0], ring_timeout=CALL_SECONDS)
-                try:
-                    async with asyncio.timeout(CALL_SECONDS):
-                        await end.over
-                except TimeoutError:
-                    return f"it had no end within {CALL_SECONDS:g} s"
-                finally:
-                    legs.forget(call_id)
-                if isinstance(end.over.result(), FarEndGone):
-                    gone = end.over.result()
-                    return f"the far end answered {gone.sip_code} {gone.sip_reason}" if gone else "it broke off"
-                report = await carrier.next_report(CALL_SECONDS)
-                if report.recording is None:
-                    return "the far end recorded nothing"
-                by_person = await asyncio.to_thread(_agent_side, folder / "carrier" / report.recording)
-                return strongest(b"".join(end.heard)), strongest(by_person)
-    finally:
-        await legs.close()
-
-
-class _End:
-    """Our end of the line: plays its tone, keeps what it hears, and hangs up when it has heard enough."""
-
-    def __init__(self) -> None:
-        self.heard: list[bytes] = []
-        self.over: asyncio.Future[FarEndGone | None] = asyncio.get_running_loop().create_future()
-        said = tone(OUR_HERTZ)
-        self._says = iter([said[at : at + FRAME_BYTES] for at in range(0, len(said), FRAME_BYTES)])
-        self._leg: CallLeg | None = None
-
-    def told(self, event: PbxEvent) -> None:
-        if isinstance(event, FarEndGone) and self._leg is None and not self.over.done():
-            self.over.set_result(event)
-
-    def take(self, leg: CallLeg) -> None:
-        self._leg = leg
-        leg.attach(self)
-
-    def audio_received(self, frame: bytes) -> None:
-        self.heard.append(frame)
-        if len(self.heard) * FRAME_BYTES >= 2 * TONE_SECONDS * SAMPLE_RATE * 2 and self._leg is not None:
-            self._leg.close()
-
-    def next_frame(self) -> bytes:
-        return next(self._says, SILENCE)
-
-    def key_received(self, digit: str) -> None:
-        """Nobody presses any."""
-
-    def leg_closed(self, why: str, *, broken: bool) -> None:
-        if not self.over.done():
-            self.over.set_result(None)
+    async with StandInCarrier(CarrierConfig(), [person], out_dir=folder / "carrier") as carrier:
+        trunk = TrunkSettings.model_validate(
+            carrier.trunk_settings() | {"qualify_seconds": 0, "ring_timeout": CALL_SECONDS}
+        )
+        # A copy: new settings would read the environment again, and this call may lead to this carrier alone.
+        here = {"service": ServiceSettings(data_dir=folder), "asterisk": AsteriskSettings(), "trunk": trunk}
+        end = OurEnd(tone(OUR_HERTZ), 2 * TONE_SECONDS)
+        try:
+            await call_once(program, settings.model_copy(update=here), NUMBER, end, CALL_SECONDS)
+        except TimeoutError:
+            return f"it had no end within {CALL_SECONDS:g} s"
+        gone = end.over.result()
+        if isinstance(gone, FarEndGone):
+            return f"the far end answered {gone.sip_code} {gone.sip_reason}"
+        if gone is not None:
+            return f"Asterisk was lost ({gone.why})"
+        report = await carrier.next_report(CALL_SECONDS)
+        if report.recording is None:
+            return "the far end recorded nothing"
+        by_person = await asyncio.to_thread(_agent_side, folder / "carrier" / report.recording)
+        return strongest(end.heard), strongest(by_person)
 
 
 def _write(path: Path, pcm: bytes) -> None:

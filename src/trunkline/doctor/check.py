@@ -6,7 +6,7 @@ import asyncio
 import enum
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from trunkline.errors import TrunklineError
@@ -44,6 +44,15 @@ def wrong(text: str, remedy: str, *remarks: str) -> Verdict:
 
 def skipped(why: str) -> Verdict:
     return Verdict(State.SKIPPED, why)
+
+
+def first_wrong(faults: Sequence[Verdict], otherwise: Verdict) -> Verdict:
+    """The first fault, with what else is wrong as remarks; `otherwise` where there is none."""
+    if not faults:
+        return otherwise
+    first, *others = faults
+    more = (f"{fault.text} {fault.remedy}".strip() for fault in others)
+    return replace(first, remarks=(*first.remarks, *more, *otherwise.remarks))
 
 
 class Check(Protocol):

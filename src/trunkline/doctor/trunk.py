@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from trunkline.carriers import diagnosis
-from trunkline.doctor.check import Verdict, skipped, well, wrong
-from trunkline.doctor.probe import Reply, find_way, invite, next_hop, ping
-from trunkline.errors import NotReady
+from trunkline.doctor.account import Account
+from trunkline.doctor.check import Check, Verdict, skipped, well, wrong
+from trunkline.doctor.probe import Reply, Way, find_way, invite, next_hop, ping
+from trunkline.errors import CarrierError, NotReady
 from trunkline.settings import TrunkSettings
 
 LIMIT: Final = 10.0
@@ -16,6 +19,10 @@ NO_TRUNK: Final = "no trunk is configured (trunk.host)"
 NO_WAY: Final = "the trunk's name has no address, or no way leads there; see DNS"
 PROVES_NOTHING: Final = (
     "This proves nothing about termination host, address list and password: OPTIONS is answered to all."
+)
+NOT_CONFIRMED: Final = (
+    "Termination host and address list are right if that trunk has credentials to ask for, which only the carrier's "
+    "account tells ([twilio] in the settings)."
 )
 CHALLENGES: Final = (401, 407)
 ABOUT_THE_NUMBER: Final = (400, 404, 410, 484)
@@ -38,71 +45,72 @@ class Dns:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SipCheck:
+    """Something is asked over SIP, where there is a trunk and a way to it."""
+
+    name: str
     trunk: TrunkSettings
-    name: str = "OPTIONS"
+    ask: Callable[[TrunkSettings, Way], Awaitable[Verdict]]
     limit: float = LIMIT
 
     async def run(self) -> Verdict:
-        if (why := _unreachable_by_us(self.trunk)) is not None:
-            return skipped(why)
+        if self.trunk.host is None:
+            return skipped(NO_TRUNK)
         try:
             way = await find_way(self.trunk)
         except NotReady:
             return skipped(NO_WAY)
-        answer = await ping(self.trunk, way)
-        if answer is None:
-            return wrong(
-                f"{way.peer[0]}:{way.peer[1]} does not answer OPTIONS.",
-                "Check trunk.port and trunk.proxy, and that no firewall drops SIP in either direction.",
-            )
-        response = answer.response
-        return well(f"{response.code} {response.phrase} after {answer.seconds * 1000:.0f} ms", PROVES_NOTHING)
+        return await self.ask(self.trunk, way)
 
 
-@dataclass(frozen=True, slots=True)
-class Invite:
-    """Without a digest: who is asked for a password has named the right host and comes from an address on the list."""
+def sip_checks(trunk: TrunkSettings, account: Account | None = None) -> list[Check]:
+    async def first_invite(trunk: TrunkSettings, way: Way) -> Verdict:
+        reply, attached = await asyncio.gather(invite(trunk, way), _has_credentials(account))
+        return judge_invite(reply, trunk, attached)
 
-    trunk: TrunkSettings
-    name: str = "INVITE"
-    limit: float = LIMIT
-
-    async def run(self) -> Verdict:
-        if (why := _unreachable_by_us(self.trunk)) is not None:
-            return skipped(why)
-        try:
-            way = await find_way(self.trunk)
-        except NotReady:
-            return skipped(NO_WAY)
-        return judge_invite(await invite(self.trunk, way), self.trunk)
+    return [
+        SipCheck("OPTIONS", trunk, options),
+        SipCheck("INVITE", trunk, first_invite),
+        SipCheck("password", trunk, password),
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+async def options(trunk: TrunkSettings, way: Way) -> Verdict:
+    answer = await ping(trunk, way)
+    if answer is None:
+        return wrong(
+            f"{way.peer[0]}:{way.peer[1]} does not answer OPTIONS.",
+            "Check trunk.port and trunk.proxy, and that no firewall drops SIP in either direction.",
+        )
+    response = answer.response
+    return well(f"{response.code} {response.phrase} after {answer.seconds * 1000:.0f} ms", PROVES_NOTHING)
+
+
+async def password(trunk: TrunkSettings, way: Way) -> Verdict:
     """With the digest: behind it a carrier looks at the number, which is none."""
-
-    trunk: TrunkSettings
-    name: str = "password"
-    limit: float = LIMIT
-
-    async def run(self) -> Verdict:
-        if (why := _unreachable_by_us(self.trunk)) is not None:
-            return skipped(why)
-        if self.trunk.username is None:
-            return skipped("no trunk.username is set")
-        try:
-            way = await find_way(self.trunk)
-        except NotReady:
-            return skipped(NO_WAY)
-        reply = await invite(self.trunk, way, with_digest=True)
-        if reply is None or not reply.challenged:
-            return skipped("the carrier asked for none; see INVITE")
-        return judge_credentials(reply)
+    if trunk.username is None:
+        return skipped("no trunk.username is set")
+    reply = await invite(trunk, way, with_digest=True)
+    if reply is None or not reply.challenged:
+        return skipped("the carrier asked for none; see INVITE")
+    return judge_credentials(reply)
 
 
-def judge_invite(reply: Reply | None, trunk: TrunkSettings) -> Verdict:
-    """What an answer to an INVITE without digest means; `None`: there was none."""
+async def _has_credentials(account: Account | None) -> bool | None:
+    """Whether the account's trunk has a credential list with somebody in it; `None`: nobody can tell."""
+    try:
+        trunk = await account.trunk() if account is not None else None
+    except CarrierError:
+        return None
+    return None if trunk is None else bool(trunk.users)
+
+
+def judge_invite(reply: Reply | None, trunk: TrunkSettings, attached: bool | None = None) -> Verdict:
+    """What an answer to an INVITE without digest means; `None`: there was none.
+
+    Who is asked for a password has named the right host and comes from an address on the list, provided that the
+    trunk has credentials to ask for (`attached`, as the account tells; `None`: it does not).
+    """
     host = trunk.host or ""
     if reply is None:
         return wrong(
@@ -110,12 +118,7 @@ def judge_invite(reply: Reply | None, trunk: TrunkSettings) -> Verdict:
             f"Compare trunk.host ({host}) with the trunk's termination host to the letter: an unknown one is ignored.",
         )
     if reply.code in CHALLENGES:
-        if trunk.username is None:
-            return wrong(
-                f"The carrier asks for a password ({reply.code}), and none is set.",
-                "Set trunk.username and trunk.password as in the trunk's credential list.",
-            )
-        return well(f"{reply.code}: termination host and address list are right")
+        return _judge_challenge(reply.code, trunk, attached)
     if reply.code == 403 and reply.error in (None, 32201):
         seen = f", which it sees as {reply.seen_from}," if reply.seen_from else ""
         return wrong(
@@ -131,6 +134,23 @@ def judge_invite(reply: Reply | None, trunk: TrunkSettings) -> Verdict:
             *(() if trunk.username is None else ("trunk.username is set, but nobody asked for it.",)),
         )
     return _refused(reply)
+
+
+def _judge_challenge(code: int, trunk: TrunkSettings, attached: bool | None) -> Verdict:
+    if trunk.username is None:
+        return wrong(
+            f"The carrier asks for a password ({code}), and none is set.",
+            "Set trunk.username and trunk.password as in the trunk's credential list.",
+        )
+    if attached is None:
+        return well(f"{code}: the carrier asks for a password", NOT_CONFIRMED)
+    if not attached:
+        return wrong(
+            f"The carrier asks for a password ({code}), and the account's trunk has no credentials: trunk.host is some "
+            "other trunk.",
+            "Set trunk.host to the termination domain of yours; `trunkline trunk show` tells it.",
+        )
+    return well(f"{code}: termination host and address list are right")
 
 
 def judge_credentials(reply: Reply) -> Verdict:
@@ -150,9 +170,3 @@ def _refused(reply: Reply) -> Verdict:
     if row is None:
         return wrong(f"The carrier answers {said}.", "Ask its support what that means.")
     return wrong(f"{row.cause.rstrip('.')} ({said}).", row.remedy)
-
-
-def _unreachable_by_us(trunk: TrunkSettings) -> str | None:
-    if trunk.host is None:
-        return NO_TRUNK
-    return None if trunk.transport == "udp" else f"only UDP is asked, and trunk.transport is {trunk.transport}"

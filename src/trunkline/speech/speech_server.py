@@ -50,6 +50,17 @@ class SpeechServer:
         async with self._answer("GET", "models", any_status=True):
             pass
 
+    async def models(self) -> frozenset[str] | None:
+        """Names of the models it has; `None` where it lists none. Raises `SpeechUnavailable`."""
+        async with self._answer("GET", "models", any_status=True) as response:
+            if response.status_code in (401, 403):
+                raise await self._refused(response)
+            body = await self._read(response)
+        try:
+            return frozenset(str(model["id"]) for model in json.loads(body)["data"])
+        except (ValueError, LookupError, TypeError):
+            return None
+
     async def transcribe(self, fields: Mapping[str, str], wav: bytes) -> Mapping[str, Any]:
         """The JSON that comes back. Raises `SpeechUnavailable`."""
         file = {"file": ("speech.wav", wav, "audio/wav")}

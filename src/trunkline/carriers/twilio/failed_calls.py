@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -55,6 +55,22 @@ def alert_of(call: FailedCall, alerts: Iterable[Alert], numbers: Mapping[str, st
     return best[0] if best else None
 
 
+class Alerts:
+    """Which alert tells of which call. Blocking."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._called: dict[str, str] = {}
+
+    def find(self, calls: Sequence[FailedCall]) -> dict[FailedCall, Alert]:
+        """Of these calls, at least one, those that are explained by now. Raises `CarrierError`."""
+        alerts = self._facts.alerts(min(call.dialled_at for call in calls) - SLACK)
+        about = {alert.about for alert in alerts if alert.about.startswith("CA")}
+        self._called = {sid: self._called.get(sid) or self._facts.attempt(sid).number for sid in about}
+        explained = ((call, alert_of(call, alerts, self._called)) for call in calls)
+        return {call: alert for call, alert in explained if alert is not None}
+
+
 class FailedCalls:
     """A watcher of calls. No call waits for it: what it finds gives an ended call a note and a better reason.
 
@@ -69,14 +85,13 @@ class FailedCalls:
         *,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
-        self._facts = facts
+        self._alerts = Alerts(facts)
         self._store = store
         self._settled = settled
         self._pauses = pauses
         self._numbers: dict[CallId, str] = {}
         self._dialled: dict[CallId, datetime] = {}
         self._open: list[FailedCall] = []
-        self._called: dict[str, str] = {}
         self._looking: asyncio.Task[None] | None = None
 
     def watch(self, update: CallUpdate) -> None:
@@ -111,21 +126,14 @@ class FailedCalls:
             except TrunklineError as error:
                 log.warning("Why %d calls failed can't be told: %s", len(self._open), error)
                 self._open.clear()
-        self._called.clear()
 
     async def _look_once(self) -> None:
-        alerts = await asyncio.to_thread(self._read, min(call.dialled_at for call in self._open))
+        found = await asyncio.to_thread(self._alerts.find, tuple(self._open))
         for call in tuple(self._open):
-            if (alert := alert_of(call, alerts, self._called)) is not None:
-                await self._explain(call, alert)
-            if alert is not None or datetime.now(UTC) - call.ended_at > PATIENCE:
+            if call in found:
+                await self._explain(call, found[call])
+            if call in found or datetime.now(UTC) - call.ended_at > PATIENCE:
                 self._open.remove(call)
-
-    def _read(self, since: datetime) -> tuple[Alert, ...]:
-        alerts = self._facts.alerts(since - SLACK)
-        for sid in {alert.about for alert in alerts if alert.about.startswith("CA")} - self._called.keys():
-            self._called[sid] = self._facts.attempt(sid).number
-        return alerts
 
     async def _explain(self, call: FailedCall, alert: Alert) -> None:
         reason = diagnosis.of_error(alert.error)

@@ -1,0 +1,164 @@
+"""What the doctor says of a Twilio account, as it finds it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+
+from trunkline.carriers.twilio.facts import Alert, Country, Node, Summary, Trunk
+from trunkline.doctor.check import State, Verdict
+from trunkline.doctor.twilio import (
+    account_checks,
+    judge_account,
+    judge_addresses,
+    judge_alerts,
+    judge_caller_ids,
+    judge_countries,
+    judge_credentials,
+    judge_numbers,
+    judge_origination,
+    judge_trunk,
+)
+from trunkline.settings import Settings
+
+DOMAIN, ADDRESS, NUMBER = "acme.pstn.twilio.com", "203.0.113.7", "+14155550111"
+SETTINGS = Settings.model_validate(
+    {
+        "trunk": {"host": DOMAIN, "username": "trunkline", "password": "x"},
+        "twilio": {"numbers": [NUMBER], "origination": {"first": {"sip_url": f"sip:{ADDRESS}"}}},
+    }
+)
+TRUNK = Trunk(
+    sid="TK1",
+    name="Trunkline (trunkline)",
+    domain=DOMAIN,
+    secure=False,
+    transfer="disable-all",
+    recording="do-not-record",
+    networks=(IPv4Network(f"{ADDRESS}/32"),),
+    users=("trunkline",),
+    nodes=(Node("first", f"sip:{ADDRESS}", 10, 10, True),),
+    numbers=(NUMBER,),
+)
+ACCOUNT = Summary("Acme", "active", "Full", "19.32", "USD")
+COUNTRY = Country("US", "United States", permitted=True, premium=False, toll_fraud=False)
+
+
+def judge_everything(trunk: Trunk) -> list[Verdict]:
+    return [
+        judge_trunk(trunk, SETTINGS, DOMAIN),
+        judge_addresses(trunk, SETTINGS, ADDRESS),
+        judge_credentials(trunk, SETTINGS),
+        judge_origination(trunk, SETTINGS),
+        judge_numbers(trunk, SETTINGS),
+    ]
+
+
+def test_a_trunk_as_it_should_be() -> None:
+    for verdict in judge_everything(TRUNK):
+        assert (verdict.state, verdict.remarks) == (State.WELL, ()), verdict
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"domain": "other.pstn.twilio.com"}, "termination domain is other.pstn.twilio.com"),
+        ({"domain": None}, "termination domain is not set"),
+        ({"secure": True}, "Secure media is on at Twilio"),
+        ({"transfer": "enable-all"}, "Transfers are enable-all"),
+        ({"recording": "record-from-answer"}, "recording is record-from-answer"),
+        ({"networks": None}, "No IP access control list"),
+        ({"networks": ()}, f"Calls from {ADDRESS} are refused"),
+        ({"users": None}, "No credential list"),
+        ({"users": ("somebody",)}, "The user trunkline"),
+        ({"nodes": ()}, "origination URL first is missing"),
+        ({"nodes": (Node("first", "sip:198.51.100.1", 10, 10, True),)}, "is sip:198.51.100.1 instead of"),
+        ({"nodes": (Node("first", f"sip:{ADDRESS}", 10, 10, False),)}, "switched off"),
+        ({"nodes": (Node("first", f"sip:{ADDRESS}", 10, 0, True),)}, "another priority or weight"),
+        ({"numbers": ()}, f"{NUMBER} (twilio.numbers) is not attached"),
+    ],
+)
+def test_one_thing_broken_is_named_by_one_check(broken: dict[str, Any], words: str) -> None:
+    faults = [one for one in judge_everything(replace(TRUNK, **broken)) if one.state is State.WRONG]
+    assert [words in fault.text for fault in faults] == [True], faults
+    assert faults[0].remedy == "`trunkline trunk apply` sets it right."
+
+
+def test_several_things_broken_are_all_named() -> None:
+    verdict = judge_trunk(replace(TRUNK, domain=None, transfer="sip-only"), SETTINGS, DOMAIN)
+    assert "not set" in verdict.text and "sip-only" in verdict.remarks[0]
+
+
+def test_a_trunk_made_by_hand_is_told_how_to_be_taken_over() -> None:
+    verdict = judge_trunk(replace(TRUNK, name="By hand", transfer="sip-only"), SETTINGS, DOMAIN)
+    assert "rename the trunk to 'Trunkline (trunkline)'" in verdict.remedy
+
+
+def test_no_trunk() -> None:
+    verdict = judge_trunk(None, SETTINGS, DOMAIN)
+    assert verdict.state is State.WRONG and DOMAIN in verdict.text and "apply" in verdict.remedy
+
+
+def test_addresses_by_what_is_known_of_them() -> None:
+    assert judge_addresses(TRUNK, SETTINGS, "198.51.100.9").state is State.WRONG
+    assert judge_addresses(TRUNK, SETTINGS, None).state is State.SKIPPED
+    twilio = SETTINGS.twilio.model_copy(update={"addresses": (ADDRESS,)})
+    written = SETTINGS.model_copy(update={"twilio": twilio})
+    elsewhere = judge_addresses(TRUNK, written, "198.51.100.9")
+    assert elsewhere.state is State.WELL and "198.51.100.9" in elsewhere.remarks[0]
+    twilio = SETTINGS.twilio.model_copy(update={"addresses": ("203.0.113.0/29",)})
+    assert judge_addresses(TRUNK, SETTINGS.model_copy(update={"twilio": twilio}), None).state is State.WRONG
+
+
+@pytest.mark.parametrize(
+    ("broken", "state", "words"),
+    [
+        ({}, State.WELL, "19.32 USD"),
+        ({"status": "suspended"}, State.WRONG, "is suspended"),
+        ({"balance": "-0.40"}, State.WRONG, "no funds"),
+        ({"balance": "1.20"}, State.WELL, "add funds"),
+        ({"kind": "Trial"}, State.WELL, "verified numbers only"),
+    ],
+)
+def test_the_account(broken: dict[str, Any], state: State, words: str) -> None:
+    verdict = judge_account(replace(ACCOUNT, **broken))
+    assert verdict.state is state and words in " ".join((verdict.text, *verdict.remarks))
+
+
+@pytest.mark.parametrize(
+    ("broken", "state", "words"),
+    [
+        ({}, State.WELL, "may be called"),
+        ({"permitted": False}, State.WRONG, "may not call United States"),
+        ({"toll_fraud": True}, State.WRONG, "toll fraud"),
+        ({"premium": True}, State.WELL, "dear"),
+    ],
+)
+def test_countries(broken: dict[str, Any], state: State, words: str) -> None:
+    verdict = judge_countries([replace(COUNTRY, **broken)])
+    assert verdict.state is state and words in " ".join((verdict.text, *verdict.remarks))
+
+
+def test_caller_ids() -> None:
+    assert judge_caller_ids([NUMBER], frozenset({NUMBER})).state is State.WELL
+    strange = judge_caller_ids([NUMBER, "+14155550100"], frozenset({NUMBER}))
+    assert strange.state is State.WRONG and strange.text.startswith("+14155550100 ")
+    assert judge_caller_ids([], frozenset()).state is State.SKIPPED
+
+
+def test_alerts_are_counted_and_told_as_sentences() -> None:
+    now = datetime.now(UTC)
+    verdict = judge_alerts([Alert(32201, now, "CA1"), Alert(11200, now, "CA2"), Alert(32201, now, "CA3")])
+    assert verdict.state is State.WELL
+    assert "IP access control list" in verdict.remarks[0] and verdict.remarks[0].startswith("2× 32201")
+    assert "errors/11200" in verdict.remarks[1]
+
+
+async def test_without_an_account_everything_is_skipped() -> None:
+    for check in account_checks(None, SETTINGS):
+        verdict = await check.run()
+        assert verdict.state is State.SKIPPED and "twilio.account_sid" in verdict.text
