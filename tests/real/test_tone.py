@@ -26,7 +26,8 @@ from trunkline.rehearsal import rtp
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.scenario import Scenario
-from trunkline.settings import TrunkSettings
+from trunkline.settings import AsteriskSettings, TrunkSettings
+from trunkline.sip.message import Transport
 from trunkline.telephony.ari import AriPbx
 from trunkline.telephony.audiosocket_server import AudioSocketServer
 from trunkline.telephony.pacing_clock import PacingClock
@@ -131,13 +132,17 @@ HouseWith = Callable[..., AbstractAsyncContextManager[House]]
 @pytest.fixture
 def house(private_asterisk: PrivateAsteriskFactory, tmp_path: Path) -> HouseWith:
     @asynccontextmanager
-    async def build(person: Scenario, codec: Codec = "ulaw") -> AsyncIterator[House]:
+    async def build(person: Scenario, codec: Codec = "ulaw", transport: Transport = "udp") -> AsyncIterator[House]:
         legs = AudioSocketServer(PacingClock(asyncio.get_running_loop()))
         host, port = await legs.start()
-        async with StandInCarrier(CarrierConfig(), [person], out_dir=tmp_path / "carrier") as carrier:
-            trunk = TrunkSettings.model_validate({**carrier.trunk_settings(), "codecs": [codec]})
+        config = CarrierConfig(secure=transport == "tls")
+        async with StandInCarrier(config, [person], out_dir=tmp_path / "carrier") as carrier:
+            trunk = TrunkSettings.model_validate({**carrier.trunk_settings(transport), "codecs": [codec]})
+            trusted = tmp_path / "authority.pem"
+            trusted.write_text(carrier.authority)
+            settings = AsteriskSettings(tls_ca=trusted)
             async with (
-                private_asterisk(trunk, audiosocket=f"{host}:{port}") as asterisk,
+                private_asterisk(trunk, audiosocket=f"{host}:{port}", asterisk=settings) as asterisk,
                 AriPbx(asterisk.ari, trunk) as ari,
             ):
                 house = House(carrier, asterisk, ari, legs)
@@ -148,8 +153,13 @@ def house(private_asterisk: PrivateAsteriskFactory, tmp_path: Path) -> HouseWith
     return build
 
 
-@pytest.mark.parametrize("codec", ["ulaw", "alaw"])
-async def test_tones_are_carried_unchanged_in_both_directions(house: HouseWith, tmp_path: Path, codec: Codec) -> None:
+@pytest.mark.parametrize(
+    ("codec", "transport"), [("ulaw", "udp"), ("alaw", "udp"), ("ulaw", "tcp"), ("ulaw", "tls"), ("alaw", "tls")]
+)
+async def test_tones_are_carried_unchanged_in_both_directions(
+    house: HouseWith, tmp_path: Path, codec: Codec, transport: Transport
+) -> None:
+    """Over TLS the audio is SRTP: the carrier takes nothing else then."""
     persons, ours = tone(PERSONS_HERTZ, codec), tone(OUR_HERTZ, codec)
     with wave.open(str(tmp_path / "tone.wav"), "wb") as wav:
         wav.setnchannels(1)
@@ -158,7 +168,7 @@ async def test_tones_are_carried_unchanged_in_both_directions(house: HouseWith, 
         wav.writeframes(persons)
     person = Scenario.model_validate({"name": "tone", "steps": [{"wav": "tone.wav"}], "folder": tmp_path})
 
-    async with house(person, codec) as it:
+    async with house(person, codec, transport) as it:
         us = Telephonist(says=ours)
         leg = await it.call(us)
         await us.until(lambda: len(us.heard) >= 1.5 * TONE_SECONDS * 50)
@@ -166,6 +176,7 @@ async def test_tones_are_carried_unchanged_in_both_directions(house: HouseWith, 
         report = await it.carrier.next_report(TIMEOUT)
         await it.nothing_is_left()
     assert (report.codec, report.problems, report.received.lost) == (codec, (), 0)
+    assert report.stray_datagrams == 0
 
     heard_by_us = b"".join(us.heard)
     assert hertz_and_level(heard_by_us) == pytest.approx((PERSONS_HERTZ, -10), abs=0.25)
@@ -201,9 +212,10 @@ async def test_keys_of_the_person_arrive_in_order(house: HouseWith) -> None:
         await it.nothing_is_left()
 
 
-async def test_the_person_hangs_up(house: HouseWith) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+async def test_the_person_hangs_up(house: HouseWith, transport: Transport) -> None:
     person = Scenario.model_validate({"name": "short", "steps": [{"pause_ms": 300}, "hang_up"]})
-    async with house(person) as it:
+    async with house(person, transport=transport) as it:
         us = Telephonist()
         await it.call(us)
         async with asyncio.timeout(TIMEOUT):
