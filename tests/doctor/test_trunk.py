@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +22,12 @@ from trunkline.doctor.trunk import (
     judge_invite,
     sip_checks,
 )
+from trunkline.errors import NotReady
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.settings import TrunkSettings
+from trunkline.sip.message import Transport
 
 SOMEBODY = Scenario.model_validate({"name": "somebody", "phone": {"rings_ms": 0}})
 
@@ -39,8 +42,8 @@ async def carrier_and_trunk(
         assert not running.live_calls and not running.reports
 
 
-async def ask(name: str, trunk: TrunkSettings) -> Verdict:
-    (check,) = (check for check in sip_checks(trunk) if check.name == name)
+async def ask(name: str, trunk: TrunkSettings, authorities: Path | None = None) -> Verdict:
+    (check,) = (check for check in sip_checks(trunk, authorities=authorities) if check.name == name)
     return await check.run()
 
 
@@ -61,6 +64,20 @@ async def test_a_trunk_as_it_should_be() -> None:
         lines = [line.line for line in carrier.agent.trace if line.direction == "in"]
         assert [line.split("@")[0] for line in lines if line.startswith("INVITE")] == [f"INVITE sip:{NOBODY}"] * 3
         assert sum(line.startswith("ACK") for line in lines) == 3
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_other_transports(transport: Transport, tmp_path: Path) -> None:
+    async with StandInCarrier(CarrierConfig(secure=transport == "tls"), [SOMEBODY]) as carrier:
+        trunk = TrunkSettings.model_validate(carrier.trunk_settings(transport))
+        authority = tmp_path / "authority.pem"
+        authority.write_text(carrier.authority)
+        for name, words in (("OPTIONS", "200"), ("INVITE", "407"), ("password", "are right")):
+            state, text = told(await ask(name, trunk, authority))
+            assert state is State.WELL and words in text, (name, text)
+        if transport == "tls":
+            with pytest.raises(NotReady):
+                await ask("OPTIONS", trunk)
 
 
 @pytest.mark.parametrize(

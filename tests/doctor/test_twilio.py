@@ -11,8 +11,8 @@ import pytest
 
 from trunkline.carriers.twilio.facts import Alert, Country, Node, Summary, Trunk
 from trunkline.doctor.check import State, Verdict
-from trunkline.doctor.twilio import (
-    account_checks,
+from trunkline.doctor.twilio import account_checks
+from trunkline.doctor.twilio_verdicts import (
     judge_account,
     judge_addresses,
     judge_alerts,
@@ -23,11 +23,13 @@ from trunkline.doctor.twilio import (
     judge_origination,
     judge_trunk,
 )
-from trunkline.settings import Settings
+from trunkline.settings import AsteriskSettings, Settings
 
 DOMAIN, ADDRESS, NUMBER = "acme.pstn.twilio.com", "203.0.113.7", "+14155550111"
+SIP_PORT = 5060
 SETTINGS = Settings.model_validate(
     {
+        "asterisk": {"sip_port": SIP_PORT},
         "trunk": {"host": DOMAIN, "username": "trunkline", "password": "x"},
         "twilio": {"numbers": [NUMBER], "origination": {"first": {"sip_url": f"sip:{ADDRESS}"}}},
     }
@@ -53,7 +55,7 @@ def judge_everything(trunk: Trunk) -> list[Verdict]:
         judge_trunk(trunk, SETTINGS, DOMAIN),
         judge_addresses(trunk, SETTINGS, ADDRESS),
         judge_credentials(trunk, SETTINGS),
-        judge_origination(trunk, SETTINGS),
+        judge_origination(trunk, SETTINGS, {"first": SIP_PORT}),
         judge_numbers(trunk, SETTINGS),
     ]
 
@@ -140,6 +142,23 @@ def test_the_account(broken: dict[str, Any], state: State, words: str) -> None:
 )
 def test_countries(broken: dict[str, Any], state: State, words: str) -> None:
     verdict = judge_countries([replace(COUNTRY, **broken)])
+    assert verdict.state is state and words in " ".join((verdict.text, *verdict.remarks))
+
+
+@pytest.mark.parametrize(
+    ("asterisk", "here", "state", "words"),
+    [
+        ({"sip_port": 5060}, {"first": 5060}, State.WELL, ADDRESS),
+        ({"sip_port": 5060}, {"first": 0}, State.WELL, ADDRESS),
+        ({"sip_port": 5060}, {}, State.WELL, "None of them is this machine"),
+        ({"sip_port": 5070}, {"first": 5060}, State.WRONG, "listens at 5070"),
+        ({"sip_port": 0}, {"first": 5070}, State.WRONG, "listens at 5060"),
+        ({"sip_port": 5070, "external_address": ADDRESS}, {"first": 5060}, State.WELL, ADDRESS),
+    ],
+)
+def test_where_incoming_calls_arrive(asterisk: dict[str, Any], here: dict[str, int], state: State, words: str) -> None:
+    settings = SETTINGS.model_copy(update={"asterisk": AsteriskSettings.model_validate(asterisk)})
+    verdict = judge_origination(TRUNK, settings, here)
     assert verdict.state is state and words in " ".join((verdict.text, *verdict.remarks))
 
 

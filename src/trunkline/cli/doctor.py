@@ -64,7 +64,7 @@ def checks(settings: Settings, call: str = "") -> list[Check]:
         Ports(settings),
         Dns(trunk),
         Nat(settings),
-        *sip_checks(trunk, account),
+        *sip_checks(trunk, account, settings.asterisk.tls_ca),
         *account_checks(account, settings),
         Speech(settings),
         *speech_server_checks(settings),

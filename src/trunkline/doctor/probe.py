@@ -8,9 +8,11 @@ import asyncio
 import re
 import secrets
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from sipmessage import Response
@@ -57,9 +59,11 @@ class Way:
     transport: Transport = "udp"
     name: str = ""
     """Of the peer, as its certificate has to say it."""
+    authorities: Path | None = None
+    """What its certificate is checked against (PEM); `None`: whom this machine trusts."""
 
 
-async def find_way(trunk: TrunkSettings) -> Way:
+async def find_way(trunk: TrunkSettings, authorities: Path | None = None) -> Way:
     """To `trunk.proxy`, else `trunk.host`. Raises `NotReady` where its name has no address or no route leads there."""
     host, port = next_hop(trunk)
     loop = asyncio.get_running_loop()
@@ -76,7 +80,7 @@ async def find_way(trunk: TrunkSettings) -> Way:
             probe.connect(peer)  # sends nothing; the kernel picks the way and with it our address
         except OSError as error:
             raise NotReady(f"No way leads to {peer[0]}: {error.strerror}.", remedy="Check the network.") from error
-        return Way(peer, str(probe.getsockname()[0]), trunk.sip_transport, host)
+        return Way(peer, str(probe.getsockname()[0]), trunk.sip_transport, host, authorities)
 
 
 def next_hop(trunk: TrunkSettings) -> tuple[str, int]:
@@ -144,7 +148,8 @@ async def invite(
 async def _endpoint(
     way: Way, make: Callable[[PeerAddress], Side], on_event: Callable[[Any], None]
 ) -> AsyncIterator[SipEndpoint[Side]]:
-    wire = await reach(way.transport, way.own, way.peer, server_name=way.name)
+    tls = ssl.create_default_context(cafile=way.authorities) if way.transport == "tls" else None
+    wire = await reach(way.transport, way.own, way.peer, tls=tls, server_name=way.name)
     endpoint = SipEndpoint(make(wire.address), [wire], on_event)
     try:
         yield endpoint

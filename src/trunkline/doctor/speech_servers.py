@@ -1,4 +1,4 @@
-"""Checks of the servers in `speech.servers`: they answer, take the key and have the models. Nothing is spoken or paid."""
+"""Checks of the servers in `speech.servers`: they answer, take the key and have the models. Nothing is spoken."""
 
 from __future__ import annotations
 

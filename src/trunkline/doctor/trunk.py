@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from trunkline.carriers import diagnosis
@@ -51,27 +52,30 @@ class SipCheck:
     name: str
     trunk: TrunkSettings
     ask: Callable[[TrunkSettings, Way], Awaitable[Verdict]]
+    authorities: Path | None
     limit: float = LIMIT
 
     async def run(self) -> Verdict:
         if self.trunk.host is None:
             return skipped(NO_TRUNK)
         try:
-            way = await find_way(self.trunk)
+            way = await find_way(self.trunk, self.authorities)
         except NotReady:
             return skipped(NO_WAY)
         return await self.ask(self.trunk, way)
 
 
-def sip_checks(trunk: TrunkSettings, account: Account | None = None) -> list[Check]:
+def sip_checks(trunk: TrunkSettings, account: Account | None = None, authorities: Path | None = None) -> list[Check]:
+    """`authorities`: what the trunk's certificate is checked against (`asterisk.tls_ca`)."""
+
     async def first_invite(trunk: TrunkSettings, way: Way) -> Verdict:
         reply, attached = await asyncio.gather(invite(trunk, way), _has_credentials(account))
         return judge_invite(reply, trunk, attached)
 
     return [
-        SipCheck("OPTIONS", trunk, options),
-        SipCheck("INVITE", trunk, first_invite),
-        SipCheck("password", trunk, password),
+        SipCheck("OPTIONS", trunk, options, authorities),
+        SipCheck("INVITE", trunk, first_invite, authorities),
+        SipCheck("password", trunk, password, authorities),
     ]
 
 
