@@ -419,6 +419,28 @@ async def test_a_transferred_call_lasts_as_long_as_the_person_stays(office: Offi
     assert (end.disposition, end.hung_up_by, end.reason) == (Disposition.ANSWERED, HangUpBy.AGENT, reason)
 
 
+async def test_nobody_takes_the_transferred_person_who_comes_back(office: Office) -> None:
+    call_id = await transferred(office)
+    leg = await office.answer(call_id)
+    async with asyncio.timeout(5):
+        while "I'm sorry, I can't put you through at the moment." not in str(office.updates):
+            await leg.run(0.1)
+            await asyncio.sleep(0.01)
+    leg.close()
+    ended = await office.ended(call_id)
+    assert ended.end is not None and ended.end.hung_up_by is HangUpBy.PERSON
+    assert [event.kind for event in ended.events] == ["transfer", "transfer-failed"]
+
+
+async def test_a_transferred_call_that_came_back_can_be_hung_up(office: Office) -> None:
+    call_id = await transferred(office)
+    leg = await office.answer(call_id)
+    await office.board.hang_up(call_id)
+    assert leg.closed
+    end = (await office.ended(call_id)).end
+    assert end is not None and end.hung_up_by is HangUpBy.OPERATOR
+
+
 async def test_a_transferred_call_can_be_hung_up(office: Office) -> None:
     call_id = await transferred(office)
     await office.board.hang_up(call_id)

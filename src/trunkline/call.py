@@ -30,6 +30,7 @@ from trunkline.events import (
 from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy
 from trunkline.ports import (
     Brain,
+    BrainSession,
     CallBriefing,
     CallLeg,
     ChannelControl,
@@ -128,6 +129,7 @@ class Call(ABC):
         self._may_dial = may_dial
         self._conversation: Conversation | None = None
         self._leg: asyncio.Future[CallLeg] = loop.create_future()
+        self._talking: CallLeg | None = None
         self._gone: asyncio.Future[FarEndGone | PbxLost] = loop.create_future()
         self._end_asked: asyncio.Future[HangUpBy] = loop.create_future()
         self._media_due: asyncio.TimerHandle | None = None
@@ -157,6 +159,8 @@ class Call(ABC):
         self._close_leg()
 
     def _close_leg(self) -> None:
+        if self._talking is not None:
+            self._talking.close()
         if self._leg.done() and not self._leg.exception():
             self._leg.result().close()
 
@@ -170,6 +174,8 @@ class Call(ABC):
             leg.close()
             return
         self._answered()
+        if self._media_due is not None:
+            self._media_due.cancel()
         self._leg.set_result(leg)
 
     def _no_media(self) -> None:
@@ -187,6 +193,9 @@ class Call(ABC):
     async def transfer(self, to: str) -> str:
         number = self._may_dial(to)
         await self._channel.connect_next(self.record.id, number, ring_timeout=self._ring_timeout)
+        # Where nobody takes the person, the dialplan brings them back to us.
+        self._leg = asyncio.get_running_loop().create_future()
+        self._line.legs.expect(self.record.id, self._on_leg)
         return number
 
     # ── the call's way ─────────────────────────────────────────────────────────────────────────────────────────
@@ -233,10 +242,15 @@ class Call(ABC):
             conversation = await self._until_answered(preparing)
             if conversation is None:
                 return await self._unanswered()
-            leg = self._leg.result()
+            self._talking = self._leg.result()
             recorder = self._line.recordings.open(self.record.id)
             self.record = replace(self.record, recording=recorder.path.name)
-            return await self._after(await conversation.hold(leg, recorder))
+            ending = await conversation.hold(self._talking, recorder)
+            while ending.transferred_to is not None and (leg := await self._back()) is not None:
+                self._note("transfer-failed", f"Nobody took the call at {ending.transferred_to}: the agent goes on.")
+                self._talking = leg
+                ending = await conversation.resume(leg)
+            return await self._after(ending)
         finally:
             preparing.cancel()
             for prepared in await asyncio.gather(preparing, return_exceptions=True):
@@ -257,16 +271,20 @@ class Call(ABC):
                 variables=record.variables,
             )
         )
-        line = self._line
-        self._conversation = conversation = Conversation(
-            record.id, self._agent, mind, line.senses, publish=self._publish, control=self, load=line.load
-        )
+        self._conversation = conversation = self._converse(mind)
         try:
             await conversation.prepare()
         except BaseException:
             await conversation.close()
             raise
         return conversation
+
+    def _converse(self, mind: BrainSession) -> Conversation:
+        """What the agent holds with the person."""
+        line = self._line
+        return Conversation(
+            self.record.id, self._agent, mind, line.senses, publish=self._publish, control=self, load=line.load
+        )
 
     async def _until_answered(self, preparing: asyncio.Task[Conversation]) -> Conversation | None:
         """Until there are a leg and something to say, or the call has ended: `None`."""
@@ -301,13 +319,15 @@ class Call(ABC):
             return self._answered_in_vain(gone)
         return self._never_answered(gone)
 
+    async def _back(self) -> CallLeg | None:
+        """Once the person is put through: until that is over (`None`), or they come back because nobody took them."""
+        news: set[asyncio.Future[Any]] = {self._leg, self._gone, self._end_asked}
+        await asyncio.wait(news, return_when=asyncio.FIRST_COMPLETED)
+        return self._leg.result() if self._leg.done() and not self._end_asked.done() else None
+
     async def _after(self, ending: Ending) -> CallEnd:
         """The conversation is over: wait for Asterisk's word, then say whose doing it was."""
-        if ending.transferred_to is not None:
-            # The person speaks with somebody else now: the call lasts as long as they do.
-            over: set[asyncio.Future[Any]] = {self._gone, self._end_asked}
-            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-        else:
+        if ending.transferred_to is None:
             await asyncio.wait({self._gone}, timeout=CAUSE_WAIT)
         gone = self._gone.result() if self._gone.done() else None
         if isinstance(gone, PbxLost):

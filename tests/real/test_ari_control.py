@@ -138,11 +138,16 @@ async def test_a_transfer_reaches_a_second_leg_and_bridges_it(private_asterisk: 
         assert await it.until(FarEndGone) == FarEndGone(call_id, 16, transfer="ANSWER")
 
 
-async def test_a_transfer_nobody_takes_ends_the_call_and_says_so(private_asterisk: PrivateAsteriskFactory) -> None:
+async def test_a_transfer_nobody_takes_comes_back_to_us(private_asterisk: PrivateAsteriskFactory) -> None:
     async with exchange(private_asterisk, OK) as it:
         call_id = await it.answered_call()
         it.peer.answers = [Answer(486, "Busy Here")]
         await it.ari.connect_next(call_id, COLLEAGUE, ring_timeout=10)
+        it.media.connected.clear()
+        it.media.hang_up()
+        async with asyncio.timeout(5):
+            await it.media.connected.wait()
+        assert it.quiet, "the person is still there"
         it.media.hang_up()
         gone = await it.until(FarEndGone)
         assert isinstance(gone, FarEndGone) and gone.transfer == "BUSY"

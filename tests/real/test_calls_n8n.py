@@ -72,6 +72,30 @@ async def test_a_transfer_puts_two_people_in_touch(tmp_path: Path) -> None:
         assert "transfer" in [event["kind"] for event in call["events"]]
 
 
+async def test_a_transfer_nobody_takes_brings_the_person_back_to_the_agent(tmp_path: Path) -> None:
+    async with N8nServer() as server, workplace(tmp_path, server) as office:
+        server.plays = [
+            reply({"text_response": "I will put you through.", "transfer": COLLEAGUE}),
+            reply({"text_response": "I take a message.", "hangup": True}),
+        ]
+        office.ears.texts.extend(["a colleague please", "then you"])
+        person = office.person(LISTEN, SPEAK, LISTEN, {"pause_ms": 2500}, SPEAK, LISTEN)
+        busy = office.person(phone={"then": "busy", "rings_ms": 0}, hertz=700.0, numbers=[COLLEAGUE])
+        async with office.carrier(person, busy):
+            call = await office.ended(await office.call())
+        said = [turn["text"] for turn in call["turns"]]
+        assert said[2:] == [
+            "I will put you through.",
+            "I'm sorry, I can't put you through at the moment.",
+            "then you",
+            "I take a message.",
+        ]
+        assert [event["kind"] for event in call["events"]] == ["transfer", "transfer-failed"]
+        assert (call["hungUpBy"], call["disposition"]) == ("agent", "answered")
+        length = len((await office.http.get(call["recording"])).content) / 32_000
+        assert abs(length - call["durationSeconds"]) < 1.5, "the recording stays beside the call"
+
+
 async def test_a_transfer_to_what_may_not_be_dialled_is_refused(tmp_path: Path) -> None:
     targets = ["911", "+999", "sip:5@evil.example", "+14155550177,20,rg"]
     async with N8nServer() as server, workplace(tmp_path, server) as office:

@@ -427,13 +427,30 @@ async def test_only_uuids_can_be_expected(line: Line, call_id: str) -> None:
 
 
 async def test_a_call_is_expected_once(line: Line) -> None:
-    _, listener = await line.call()
-    assert listener.leg is not None
     waiting = new_call()
     line.source.expect(waiting, lambda leg: None)
-    for call_id in (listener.leg.call_id, waiting):
-        with pytest.raises(ValueError, match="expected already"):
-            line.source.expect(call_id, lambda leg: None)
+    with pytest.raises(ValueError, match="expected already"):
+        line.source.expect(waiting, lambda leg: None)
+
+
+async def test_a_call_that_is_expected_again_gets_another_leg(line: Line) -> None:
+    """Also while the leg before it is still being closed."""
+    first, listener = await line.call()
+    assert listener.leg is not None
+    legs: list[CallLeg] = []
+    line.source.expect(listener.leg.call_id, legs.append)
+    second = await line.connect(hello(listener.leg.call_id))
+    async with asyncio.timeout(TIMEOUT):
+        while not legs:
+            await asyncio.sleep(0)
+    first.close()
+    await listener.until_closed()
+    assert line.server.counters.legs_open == 1
+    legs[0].close()
+    await second.rest()
+    async with asyncio.timeout(TIMEOUT):
+        while line.server.counters.legs_open:
+            await asyncio.sleep(0)
 
 
 async def test_closing_the_server_hangs_up_everybody(line: Line) -> None:

@@ -121,6 +121,8 @@ class Conversation:
         self._tape: Tape | None = None
         self._talk: asyncio.Task[Ending] | None = None
         self._broken_by: str | None = None
+        self._left_at = 0.0
+        self._resumed = False
 
     # ── before the answer ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -179,10 +181,21 @@ class Conversation:
 
     async def hold(self, leg: CallLeg, recorder: Recorder) -> Ending:
         """From the answer to the end. Returns when the leg is closed, by whichever side; raises `ProtocolError` when it
-        broke.
+        broke. Who was put through to somebody else may come back: `resume()`, else `close()`.
         """
         self._tape = Tape(recorder)
         self._log.answered_at = self._clock.now()
+        return await self._talk_over(leg)
+
+    async def resume(self, leg: CallLeg) -> Ending:
+        """The person is back on this leg: nobody took them. As `hold()`."""
+        if self._tape is not None:
+            self._tape.pause(self._clock.now() - self._left_at)
+        self._resumed = True
+        return await self._talk_over(leg)
+
+    async def _talk_over(self, leg: CallLeg) -> Ending:
+        kept = False
         try:
             async with asyncio.TaskGroup() as call:
                 self._talk = call.create_task(self._to_the_end(), name=f"conversation {leg.call_id}")
@@ -191,10 +204,14 @@ class Conversation:
                 if self._broken_by is not None:
                     raise ProtocolError(f"The call's audio broke off: {self._broken_by.rstrip('.')}.")
                 return Ending(HangUpBy.PERSON, "The person hung up.")
-            return self._talk.result()
+            ending = self._talk.result()
+            kept = ending.transferred_to is not None
+            return ending
         finally:
+            self._left_at = self._clock.now()
             leg.close()
-            await self.close()
+            if not kept:
+                await self.close()
 
     async def close(self) -> None:
         """Give everything back; also for a conversation that never began."""
@@ -232,10 +249,9 @@ class Conversation:
         return Ending(HangUpBy.AGENT, "The call reached its longest length.")
 
     async def _converse(self) -> Ending:
-        if self._greeting is None:
-            await self.prepare()
-        greeting = self._greeting
-        if greeting is not None and (ending := await self._speak(greeting, bridged=True)) is not None:
+        if self._resumed:
+            await self._say(self._agent.transfer_failed)
+        elif (ending := await self._greet()) is not None:
             return ending
         asked = 0
         while True:
@@ -256,6 +272,11 @@ class Conversation:
                     asked = 0 if self._person_turns > turns else asked
                     if ending is not None:
                         return ending
+
+    async def _greet(self) -> Ending | None:
+        if self._greeting is None:
+            await self.prepare()
+        return None if self._greeting is None else await self._speak(self._greeting, bridged=True)
 
     async def _listen(self) -> Guess | Keyed | Silent:
         self._agents_turn = False

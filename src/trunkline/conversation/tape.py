@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trunkline.audio import SILENCE
+from trunkline.audio import FRAME_SECONDS, SILENCE
 from trunkline.ports import Recorder
 
 CHUNK_FRAMES = 50
@@ -38,6 +38,12 @@ class Tape:
         person += [SILENCE] * (len(agent) - len(person))
         self._recorder.write(b"".join(person), b"".join(agent))
         del self._person[:frames], self._agent[:frames]
+
+    def pause(self, seconds: float) -> None:
+        """For so long nothing of the call was heard here."""
+        self._hand_on(len(self._agent))
+        for _ in range(round(seconds / FRAME_SECONDS / CHUNK_FRAMES)):
+            self._recorder.write(SILENCE * CHUNK_FRAMES, SILENCE * CHUNK_FRAMES)
 
     async def close(self) -> None:
         """The last piece; returns when the file is complete."""

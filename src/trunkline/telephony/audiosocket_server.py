@@ -81,10 +81,13 @@ class AudioSocketServer:
     # ── for whoever places calls ───────────────────────────────────────────────────────────────────────────────
 
     def expect(self, call_id: CallId, on_leg: Callable[[CallLeg], None]) -> None:
-        """Raises `ValueError` when the id is no UUID in lower case, or when that call is expected or here already."""
+        """A call that has a leg may get another when that is gone: a transfer that failed brings it back.
+
+        Raises `ValueError` when the id is no UUID in lower case, or when that call is expected already.
+        """
         if str(UUID(call_id)) != call_id:
             raise ValueError(f"{call_id!r} is not a UUID in its usual form")
-        if call_id in self._expected or call_id in self._legs:
+        if call_id in self._expected:
             raise ValueError(f"call {call_id} is expected already")
         self._expected[call_id] = on_leg
 
@@ -129,7 +132,8 @@ class AudioSocketServer:
         self._faults[fault] += 1
 
     def ended(self, leg: AudioSocketLeg, call_id: CallId) -> None:
-        del self._legs[call_id]
+        if self._legs.get(call_id) is leg:  # otherwise the next one is there already
+            del self._legs[call_id]
         self._frames_in += leg.frames_in
         self._frames_out += leg.frames_out
         self._frames_unheard += leg.frames_unheard

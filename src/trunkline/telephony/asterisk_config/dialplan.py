@@ -24,14 +24,24 @@ GONE_EVENT: Final = "TrunklineFarEndGone"
 
 def contexts(audiosocket: str) -> str:
     """The contexts, without `[general]`. `audiosocket` is `host:port` of our server. Raises `SettingsError`."""
-    host, port = host_and_port(audiosocket, 0)
+    return f"{_arriving()}\n{placed(audiosocket)}"
+
+
+def _arriving() -> str:
     return (
         "; Calls come in: they ring until we say `answer`. Without us the carrier hears 503 and tries elsewhere.\n"
         f"[{ARRIVAL_CONTEXT}]\n"
         "exten = _[+0-9]!,1,Ringing()\n"
         f" same = n,Set(CHANNEL(hangup_handler_push)={GONE_CONTEXT},s,1)\n"
         f" same = n,Stasis({ARI_APP},{ARRIVED})\n"
-        " same = n,Hangup(42)\n\n"
+        " same = n,Hangup(42)\n"
+    )
+
+
+def placed(audiosocket: str) -> str:
+    """What calls run through that are placed over ARI. `audiosocket` is `host:port`. Raises `SettingsError`."""
+    host, port = host_and_port(audiosocket, 0)
+    return (
         "; An answered call of ours: its channel's id is the call's id.\n"
         f"[{CALL_CONTEXT}]\n"
         f"exten = {ANSWER_EXTENSION},1,Answer()\n"
@@ -39,7 +49,10 @@ def contexts(audiosocket: str) -> str:
         f"exten = {CALL_EXTENSION},1,Set({CALL_VARIABLE}=${{UNIQUEID}})\n"
         f" same = n(talk),AudioSocket(${{{CALL_VARIABLE}}},{host}:{port})\n"
         f' same = n,GotoIf($["${{{NEXT_VARIABLE}}}" = ""]?over)\n'
-        f" same = n,Dial(${{{NEXT_VARIABLE}}},${{{NEXT_VARIABLE}_SECONDS}},rg)\n"
+        f" same = n,Set({NEXT_VARIABLE}_NOW=${{{NEXT_VARIABLE}}})\n"
+        f" same = n,Set({NEXT_VARIABLE}=)\n"
+        f" same = n,Dial(${{{NEXT_VARIABLE}_NOW}},${{{NEXT_VARIABLE}_SECONDS}},rg)\n"
+        ' same = n,GotoIf($["${DIALSTATUS}" != "ANSWER"]?talk)\n'
         " same = n(over),Hangup(16)\n\n"
         "; Runs at the end of every call: ARI itself never tells the reason phrase of the carrier's answer.\n"
         "; It is the carrier's text, so it is encoded: a comma would otherwise become another argument.\n"
