@@ -175,6 +175,26 @@ def test_cut_off_at_any_write(twilio: Stage, write: int, done: bool) -> None:
     assert picture(twilio) == complete
 
 
+def test_cut_off_at_any_read(tmp_path: Path) -> None:
+    """The connection is gone from one read on; running it again completes without duplicates."""
+    with stage(tmp_path / "whole") as whole:
+        whole.apply()
+        complete, requests = picture(whole), [request.method for request in whole.api.seen]
+    reads = [index for index, method in enumerate(requests) if method == "GET"]
+    assert len(reads) >= 5  # numbers, trunks and lists
+    for read in reads:
+        with stage(tmp_path / str(read)) as twilio:
+            twilio.api.fault = lambda _request, twilio=twilio, read=read: (  # type: ignore[misc]
+                Fault() if len(twilio.api.seen) > read else None
+            )
+            with pytest.raises(CarrierError, match="can't be reached"):
+                twilio.apply()
+            twilio.api.fault = lambda _request: None
+            twilio.apply()
+            assert picture(twilio) == complete, read
+            assert twilio.apply() == 0
+
+
 def test_settings_change(twilio: Stage) -> None:
     twilio.apply()
     changed = twilio.settings(
