@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from trunkline.cli import pbx
+from trunkline.cli.shared import MASK
 from trunkline.errors import PbxUnavailable
 from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
 from trunkline.telephony.asterisk_modules import MODULES
@@ -59,7 +60,7 @@ def test_render_masks_secrets(settings: Settings, runner: CliRunner, program: As
     assert "### pjsip.conf" in answer.output
     assert "from_domain = carrier.example" in answer.output
     assert "Secret-12345" not in answer.output
-    assert f"password = {pbx.MASK}" in answer.output
+    assert f"password = {MASK}" in answer.output
 
 
 def test_render_writes_private_files(
@@ -85,5 +86,5 @@ def test_render_without_asterisk_says_what_to_do(
 def test_every_command_has_a_help() -> None:
     group = typer.main.get_command(pbx.app)
     assert isinstance(group, typer.core.TyperGroup)
-    assert set(group.commands) == {"fetch", "start", "stop", "status", "console", "render"}
+    assert set(group.commands) == {"fetch", "start", "stop", "status", "console", "render", "install", "uninstall"}
     assert all(command.help for command in group.commands.values())

@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from trunkline.cli.shared import load_settings
+from trunkline.cli.pbx_install import install, uninstall
+from trunkline.cli.shared import AUDIOSOCKET, MASK, load_settings
 from trunkline.errors import PbxUnavailable
 from trunkline.settings import Settings
 from trunkline.telephony.asterisk_config import render as rendered_files
@@ -26,10 +27,10 @@ from trunkline.telephony.pbx_home import PbxHome, PbxState, read_state, write_pr
 from trunkline.telephony.private_apt import Progress as FetchProgress
 
 app = typer.Typer(no_args_is_help=True, help="The private Asterisk, by hand; `trunkline serve` starts its own.")
+app.command()(install)
+app.command()(uninstall)
 
-AUDIOSOCKET = "127.0.0.1:9092"
 AudioSocket = Annotated[str, typer.Option(help="host:port that takes the audio of answered calls.")]
-MASK = "••••••••"
 
 
 @app.command()

@@ -9,6 +9,10 @@ import typer
 from trunkline.settings import Settings
 from trunkline.settings_file import load
 
+AUDIOSOCKET = "127.0.0.1:9092"
+SECRETS_FILE = Path(".env")
+MASK = "••••••••"
+
 
 def load_settings(context: typer.Context) -> Settings:
     """The settings as `--config` and the environment say. Raises `SettingsError`."""
