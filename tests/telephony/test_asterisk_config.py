@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from trunkline.errors import SettingsError
 from trunkline.settings import TrunkSettings
 from trunkline.telephony.asterisk_config import AsteriskInstance, dial_string, host_and_port, render
-from trunkline.telephony.asterisk_config.carriers import CARRIERS, carrier_of
+from trunkline.telephony.asterisk_config.carriers import CARRIERS, as_received, as_sent, carrier_of
 from trunkline.telephony.asterisk_config.transports import TlsFiles
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -180,6 +180,16 @@ def test_what_the_settings_name_goes_before_the_carriers_own() -> None:
         number_format="digits",
         caller_id_header="p-asserted-identity",
     )
+
+
+def test_numbers_are_written_as_the_carrier_writes_them() -> None:
+    plain, digits = TrunkSettings(host="example.com"), TrunkSettings(host="example.com", number_format="digits")
+    assert (as_sent(plain, "+14155550100"), as_sent(digits, "+14155550100")) == ("+14155550100", "14155550100")
+    for number in ("14155550100", "+14155550100"):
+        assert as_received(digits, number) == "+14155550100"
+    assert as_received(plain, "14155550100") == "14155550100"
+    for no_number in ("anonymous", "", "100", "0049301234567"):
+        assert as_received(digits, no_number) == no_number
 
 
 def test_the_address_calls_are_sent_to_may_send_some_too() -> None:

@@ -11,6 +11,7 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -33,6 +34,7 @@ from trunkline.telephony.asterisk_config import (
     NEXT_VARIABLE,
     dial_string,
 )
+from trunkline.telephony.asterisk_config.carriers import as_received, as_sent
 from trunkline.telephony.pbx_home import AriAddress
 
 log = logging.getLogger(__name__)
@@ -130,7 +132,7 @@ class AriPbx:
             "priority": "1",
             "channelId": str(uuid.UUID(call_id)),
             "timeout": str(math.ceil(ring_timeout)),
-            **({"callerId": caller_id} if caller_id is not None else {}),
+            **({"callerId": as_sent(self._trunk, caller_id)} if caller_id is not None else {}),
         }
         # Events may overtake the answer to the request, so the call is known before it is sent.
         self._news[call_id] = ChannelNews(call_id)
@@ -206,7 +208,8 @@ class AriPbx:
         await self._manage("Setvar", channel=channel, variable=f"{NEXT_VARIABLE}_SECONDS", value=seconds)
         if self._trunk.caller_ids:
             # A carrier lets nobody be called in the name of a caller who is not its customer.
-            await self._manage("Setvar", channel=channel, variable="CALLERID(num)", value=self._trunk.caller_ids[0])
+            shown = as_sent(self._trunk, self._trunk.caller_ids[0])
+            await self._manage("Setvar", channel=channel, variable="CALLERID(num)", value=shown)
         # Last, as it is what the dialplan looks at.
         await self._manage("Setvar", channel=channel, variable=NEXT_VARIABLE, value=dial_string(self._trunk, number))
 
@@ -305,7 +308,8 @@ class AriPbx:
         if (arrival := arrival_of(message, CallId(str(uuid.uuid4())))) is not None:
             self._arrived[arrival.id] = channel
             self._news[channel] = ChannelNews(arrival.id)
-            self._tell(CallArrived(arrival))
+            number, called = (as_received(self._trunk, text) for text in (arrival.number, arrival.called))
+            self._tell(CallArrived(replace(arrival, number=number, called=called)))
 
     def _lost(self, why: str) -> None:
         log.error("Asterisk is lost: %s", why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final, Literal
@@ -68,6 +69,12 @@ def carrier_of(trunk: TrunkSettings) -> Carrier:
 def as_sent(trunk: TrunkSettings, number: str) -> str:
     """A number (E.164) as the carrier wants it written."""
     return number.removeprefix("+") if carrier_of(trunk).number_format == "digits" else number
+
+
+def as_received(trunk: TrunkSettings, number: str) -> str:
+    """A number of the carrier's in E.164; what is none, as `anonymous`, stays."""
+    digits = carrier_of(trunk).number_format == "digits" and re.fullmatch(r"[1-9][0-9]{6,14}", number)
+    return f"+{number}" if digits else number
 
 
 def literal_addresses(trunk: TrunkSettings) -> list[str]:
