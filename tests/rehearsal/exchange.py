@@ -11,6 +11,7 @@ from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.sip_agent import SipAgent
 from trunkline.rehearsal.sip_call import AgentEvent, CallOffered, SipCall
 from trunkline.rehearsal.termination import Termination
+from trunkline.rehearsal.trunk_rules import TrunkBook
 from trunkline.sip import sdp
 from trunkline.sip.digest import DigestGuard, authorization, parse_parameters
 from trunkline.sip.message import PeerAddress, Transport
@@ -23,11 +24,13 @@ ANSWER = sdp.build("127.0.0.1", 41000, codec="ulaw", key_payload=101, session=1)
 class Exchange:
     """One agent and one caller; `now` is moved by hand."""
 
-    def __init__(self, config: CarrierConfig | None = None, wording: Wording | None = None) -> None:
+    def __init__(
+        self, config: CarrierConfig | None = None, wording: Wording | None = None, trunks: TrunkBook | None = None
+    ) -> None:
         config = config or CarrierConfig(username=None)
         numbers = itertools.count(0x1000000000000000)
         guard = DigestGuard(config.realm, b"secret", "opaque")
-        self.agent = SipAgent(Termination(config, guard), ADDRESSES, lambda: f"{next(numbers):x}")
+        self.agent = SipAgent(Termination(config, guard, trunks), ADDRESSES, lambda: f"{next(numbers):x}")
         self.now = 1000.0
         self.wording = wording or Wording()
         self.source: PeerAddress = self.wording.address
@@ -97,7 +100,14 @@ class Exchange:
         return call
 
     def within(
-        self, method: str, sequence: int, *, routed: bool = True, uri: str = "", body: bytes | None = None
+        self,
+        method: str,
+        sequence: int,
+        *,
+        routed: bool = True,
+        uri: str = "",
+        body: bytes | None = None,
+        headers: tuple[str, ...] = (),
     ) -> bytes:
         """A request of the caller inside the dialog."""
         routes = tuple(f"Route: {value}" for value in self.answer.headers.getlist("Record-Route")) if routed else ()
@@ -107,7 +117,7 @@ class Exchange:
             new_branch(),
             uri=uri or str(self.answer.contact[0].uri),
             to_tag=tag_of(self.answer),
-            headers=routes,
+            headers=(*routes, *headers),
             body=body,
         )
 

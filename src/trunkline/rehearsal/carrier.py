@@ -38,11 +38,17 @@ from trunkline.rehearsal.sip_call import (
 from trunkline.rehearsal.studio import Studio
 from trunkline.rehearsal.talk import Exchange, Person
 from trunkline.rehearsal.termination import ANSWERS, Cause, Termination
+from trunkline.rehearsal.trunk_rules import TrunkBook, TrunkRules
+from trunkline.rehearsal.twilio_account import TwilioAccount
+from trunkline.rehearsal.twilio_calls import TwilioCalls
+from trunkline.rehearsal.twilio_trunks import TwilioTrunks
 from trunkline.sip.digest import DigestGuard
 from trunkline.sip.endpoint import SipEndpoint
 from trunkline.sip.message import PeerAddress, Transport
 
 NO_ACK = "The answer was never acknowledged along the Record-Route, so the carrier dropped the call."
+WILDCARD = "*.pstn.twilio.com"
+"""As the carrier's own certificate has it: termination URIs of an account's trunks."""
 FAREWELL_SECONDS = 1.0
 """How long a closing carrier waits for its BYEs to be answered."""
 
@@ -55,12 +61,19 @@ class StandInCarrier:
         config: CarrierConfig,
         people: Sequence[Scenario],
         *,
+        account: TwilioAccount | None = None,
         out_dir: Path | None = None,
         studio: Studio | None = None,
         recogniser: SpeechToText | None = None,
     ) -> None:
-        """`out_dir`: where reports and recordings are written; `None`: nowhere. `recogniser`: for `wait_for_words`."""
+        """`account`: whose trunks, numbers and limits decide; `None`: the trunk of `config` does.
+
+        `out_dir`: where reports and recordings are written; `None`: nowhere. `recogniser`: for `wait_for_words`.
+        """
         self.config = config
+        self.account = account or TwilioAccount()
+        """Has the calls, and the alerts of those that were turned away."""
+        self.trunks: TrunkBook = config if account is None else TwilioTrunks(account)
         self.reports: list[CallReport] = []
         """Of all calls that are over, in the order of their ends."""
         self.refused: list[tuple[str, Cause]] = []
@@ -69,6 +82,7 @@ class StandInCarrier:
         self._out_dir = out_dir
         self._studio = studio or Studio()
         self._recogniser = recogniser
+        self._kept = TwilioCalls(self.account)
         self._people: list[Person] = []
         self._watchers: list[Callable[[Progress], None]] = []
         self._calls: dict[SipCall, RehearsedCall] = {}
@@ -106,14 +120,24 @@ class StandInCarrier:
     def live_calls(self) -> int:
         return len(self._calls)
 
-    def trunk_settings(self, transport: Transport = "udp") -> dict[str, object]:
-        """What `[trunk]` needs to send calls here; over TLS `authority` has to be trusted as well."""
-        settings: dict[str, object] = {"host": self.config.host, "proxy": f"{self.host}:{self.port_of(transport)}"}
+    def trunk_settings(self, transport: Transport = "udp", *, host: str | None = None) -> dict[str, object]:
+        """What `[trunk]` needs to send calls here; over TLS `authority` has to be trusted as well.
+
+        `host`: termination URI of the trunk that is meant; absent: that of the configuration.
+        """
+        trunk = self.trunks.trunk(host or self.config.host)
+        if trunk is None:
+            raise SettingsError(
+                f"The account has no trunk whose termination URI is {host or self.config.host}.",
+                remedy="Name one that it has.",
+            )
+        settings: dict[str, object] = {"host": trunk.domain, "proxy": f"{self.host}:{self.port_of(transport)}"}
         if transport != "udp":
             settings |= {"secure": True} if transport == "tls" else {"transport": transport}
-        if self.config.username is not None:
-            settings |= {"username": self.config.username, "password": self.config.password.get_secret_value()}
-        settings["caller_ids"] = list(self.config.caller_ids or ("+14155550100",))
+        if trunk.passwords:
+            username, password = next(iter(trunk.passwords.items()))
+            settings |= {"username": username, "password": password}
+        settings["caller_ids"] = sorted(trunk.caller_ids or ("+14155550100",))
         return settings
 
     def on_event(self, watcher: Callable[[Progress], None]) -> None:
@@ -139,11 +163,11 @@ class StandInCarrier:
         if self._out_dir is not None:
             self._out_dir.mkdir(parents=True, exist_ok=True)
         config = self.config
-        self._authority = await asyncio.to_thread(ThrowAwayAuthority, config.host, config.listen_host)
+        self._authority = await asyncio.to_thread(ThrowAwayAuthority, config.host, WILDCARD, config.listen_host)
         wires = await listen(config, self._authority.context)
         self._addresses = {wire.transport: wire.address for wire in wires}
         guard = DigestGuard(config.realm, secrets.token_bytes(16), secrets.token_hex(8))
-        agent = SipAgent(Termination(config, guard), self._addresses, lambda: secrets.token_hex(8))
+        agent = SipAgent(Termination(config, guard, self.trunks), self._addresses, lambda: secrets.token_hex(8))
         self._endpoint = SipEndpoint(agent, wires, self._agent_event)
         self._exchange = Exchange(
             clock=FrameClock(),
@@ -170,9 +194,8 @@ class StandInCarrier:
         match event:
             case CallOffered(sip):
                 self._offered(sip)
-            case CallRefused(number=number, cause=cause):
-                if cause is not None:
-                    self._turned_away(number, cause)
+            case CallRefused(number=number, cause=Cause() as cause, caller_id=caller_id, trunk=trunk):
+                self._turned_away(trunk, number, caller_id, cause)
             case CallConfirmed(sip):
                 if (call := self._calls.get(sip)) is not None:
                     call.confirm()
@@ -188,7 +211,7 @@ class StandInCarrier:
         if person is None:
             answer = ANSWERS[Cause.NOBODY]
             self._endpoint.act(lambda agent, now: agent.refuse(sip, answer.code, answer.phrase, now))
-            self._turned_away(sip.accept.number, Cause.NOBODY)
+            self._turned_away(sip.accept.trunk, sip.accept.number, sip.accept.caller_id, Cause.NOBODY)
             return
         self._calls[sip] = call = RehearsedCall(sip, person, self._exchange, self._endpoint)
         task = asyncio.create_task(self._accompany(sip, call))
@@ -196,11 +219,13 @@ class StandInCarrier:
         task.add_done_callback(self._tasks.discard)
 
     async def _accompany(self, sip: SipCall, call: RehearsedCall) -> None:
+        record = self._kept.began(sip.accept.trunk, sip.accept.number, sip.accept.caller_id)
         try:
             await call.run()
         finally:
             del self._calls[sip]
         report = await asyncio.to_thread(call.report, tuple(self.agent.trace), self._out_dir)
+        self._kept.over(record, report.outcome, report.duration or 0.0)
         self.reports.append(report)
         self._ready.put_nowait(report)
         self.tell(CallOver(report))
@@ -211,8 +236,10 @@ class StandInCarrier:
                 return person
         return next((person for person in self._people if not person.scenario.numbers), None)
 
-    def _turned_away(self, number: str, cause: Cause) -> None:
+    def _turned_away(self, trunk: TrunkRules | None, number: str, caller_id: str, cause: Cause) -> None:
         self.refused.append((number, cause))
+        if trunk is not None:
+            self._kept.refused(trunk, number, caller_id, ANSWERS[cause])
         self.tell(CallTurnedAway(number, cause))
 
 

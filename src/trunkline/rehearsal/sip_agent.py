@@ -106,10 +106,10 @@ class SipAgent:
                     headers=[("Proxy-Authenticate", header)],
                 )
                 self.events.append(CallRefused(invite.call_id, number, invite.source, None))
-            case Refuse(cause):
-                answer = ANSWERS[cause]
+            case Refuse(cause, trunk):
+                answer, caller = ANSWERS[cause], invite.caller.uri.user or ""
                 self._respond(invite, transaction, answer.code, answer.phrase, now, headers=answer.headers)
-                self.events.append(CallRefused(invite.call_id, number, invite.source, cause))
+                self.events.append(CallRefused(invite.call_id, number, invite.source, cause, caller, trunk))
             case Accept():
                 token = self._token()
                 private = f"172.{16 + int(token[:1], 16)}.{int(token[1:3], 16)}.{int(token[3:5], 16)}"

@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, field
 
 from trunkline.rehearsal.termination import Accept, Cause
+from trunkline.rehearsal.trunk_rules import TrunkRules
 from trunkline.sip.message import Incoming, PeerAddress
 from trunkline.sip.sdp import AudioOffer
 from trunkline.sip.transaction import Transaction
@@ -57,6 +58,9 @@ class CallRefused:
     number: str
     source: PeerAddress
     cause: Cause | None
+    caller_id: str = ""
+    trunk: TrunkRules | None = None
+    """Whose call that was, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)

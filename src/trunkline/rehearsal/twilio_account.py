@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
 
-from trunkline.rehearsal.twilio_shapes import ACCOUNTS, Form, Refused, Shape, shape_of
+from trunkline.rehearsal.dialling_permissions import ROOT, SETTINGS, DiallingPermissions
+from trunkline.rehearsal.twilio_lists import page, wanted
+from trunkline.rehearsal.twilio_shapes import ACCOUNTS, Form, Record, Refused, Shape, shape_of
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-Record = dict[str, Any]
+_ACCOUNTS = Shape(ACCOUNTS, "accounts", "AC", filters={"Status": ("status", "is")})
 
 
 @dataclass
@@ -31,6 +32,11 @@ class TwilioAccount:
     balance: str = "19.32"
     taken_domains: set[str] = field(default_factory=set)
     """Termination domains somebody else has, or that were given up lately."""
+    blocked_numbers: set[str] = field(default_factory=set)
+    """Whom the carrier lets nobody call."""
+    calls_per_second: float | None = 1.0
+    """Of each trunk; no part of the REST API."""
+    dialling: DiallingPermissions = field(default_factory=DiallingPermissions)
     passwords: dict[str, str] = field(default_factory=dict)
     """Credential id → password: what the SIP side checks, and no answer holds."""
     records: dict[str, list[Record]] = field(default_factory=dict)
@@ -53,52 +59,99 @@ class TwilioAccount:
     def answer(self, method: str, path: str, form: Form, query: Mapping[str, str]) -> tuple[int, Record | None]:
         """Status and body of a request that has passed authentication. Raises `Refused`."""
         with self.lock:
-            old_style = path.startswith(ACCOUNTS)
-            path = path.removesuffix(".json") if old_style else path
-            if (of_account := self._about_account(path)) is not None:
+            path = path.removesuffix(".json") if path.startswith(ACCOUNTS) else path
+            if (of_account := self._about_account(method, path, form, query)) is not None:
                 return 200, of_account
+            if path == SETTINGS:
+                return self.dialling.settings(method, form)
+            if path.startswith(ROOT):
+                return self.dialling.answer(method, path, form, query)
             if path.endswith("/Recording"):
                 return 200, self._recording(method, path.removesuffix("/Recording"), form)
             if shape := shape_of(path):
-                self._check_owner(path)
-                if method == "POST":
-                    return 201, self.add(path, form)
-                return 200, page(shape, path, self._wanted(path, query), query)
-            collection, _, sid = path.rpartition("/")
-            one = shape_of(collection)
-            record = next((r for r in self.records.get(collection, []) if r["sid"] == sid), None)
-            if one is None or record is None:
-                raise Refused.unknown(path)
-            if method == "DELETE":
-                self._remove(collection, record)
-                return 204, None
-            if method == "POST":
-                self._change(one, record, form)
-            return 200, self._shown(record)
+                return self._answer_list(shape, method, path, form, query)
+            return self._answer_one(method, path, form)
 
-    def _about_account(self, path: str) -> Record | None:
-        if path == f"{ACCOUNTS}/{self.sid}/Balance":
+    def _answer_list(
+        self, shape: Shape, method: str, path: str, form: Form, query: Mapping[str, str]
+    ) -> tuple[int, Record]:
+        self._check_owner(path)
+        if method == "POST" and shape.name == "outgoing_caller_ids":
+            return 200, self._validation(shape, form)
+        if method == "POST":
+            return 201, self.add(path, form)
+        found = [self._shown(record) for record in self.records.get(path, [])]
+        return 200, page(shape, path, wanted(shape, found, query), query)
+
+    def _answer_one(self, method: str, path: str, form: Form) -> tuple[int, Record | None]:
+        collection, _, sid = path.rpartition("/")
+        shape = shape_of(collection)
+        record = next((r for r in self.records.get(collection, []) if r["sid"] == sid), None)
+        if shape is None or record is None:
+            raise Refused.unknown(path)
+        if method != "GET" and not shape.writable:
+            raise Refused.not_allowed()
+        if method == "DELETE":
+            self._remove(collection, record)
+            return 204, None
+        if method == "POST":
+            self._change(shape, record, form)
+        return 200, self._shown(record)
+
+    def _about_account(self, method: str, path: str, form: Form, query: Mapping[str, str]) -> Record | None:
+        here = f"{ACCOUNTS}/{self.sid}"
+        if path == f"{here}/Balance":
             return {"account_sid": self.sid, "balance": self.balance, "currency": "USD"}
-        if path == f"{ACCOUNTS}/{self.sid}":
-            date = format_datetime(BEGINNING)
-            return {
-                "auth_token": "",
-                "date_created": date,
-                "date_updated": date,
-                "friendly_name": "Stand-in",
-                "owner_account_sid": self.sid,
-                "sid": self.sid,
-                "status": self.status,
-                "subresource_uris": {},
-                "type": self.kind,
-                "uri": f"{path}.json",
-            }
-        return None
+        if path not in (ACCOUNTS, here):
+            return None
+        if method == "POST":
+            self.status = form.get("Status", self.status)
+        date = format_datetime(BEGINNING)
+        account = {
+            "auth_token": "",
+            "date_created": date,
+            "date_updated": date,
+            "friendly_name": "Stand-in",
+            "owner_account_sid": self.sid,
+            "sid": self.sid,
+            "status": self.status,
+            "subresource_uris": {},
+            "type": self.kind,
+            "uri": f"{here}.json",
+        }
+        return account if path == here else page(_ACCOUNTS, path, wanted(_ACCOUNTS, [account], query), query)
+
+    def _validation(self, shape: Shape, form: Form) -> Record:
+        """Twilio calls the number and wants a code pressed; `verify` stands for that."""
+        shape.check(form)
+        number = form["PhoneNumber"]
+        self._made += 1
+        return {
+            "account_sid": self.sid,
+            "call_sid": f"CA{self._made:032x}",
+            "friendly_name": form.get("FriendlyName", number),
+            "phone_number": number,
+            "validation_code": f"{self._made:06}",
+        }
+
+    def note(self, path: str, values: Record) -> Record:
+        """A record of what happened, which no request makes: the one that is kept, newest first in its list."""
+        shape = shape_of(path)
+        assert shape is not None, path
+        with self.lock:
+            self._made += 1
+            sid = f"{shape.prefix}{self._made:032x}"
+            kept = shape.fixed(path, sid, self.sid) | dict(shape.defaults) | values
+            kept |= {"sid": sid, "account_sid": self.sid}
+            self.records.setdefault(path, []).insert(0, kept)
+            return kept
 
     def add(self, path: str, form: Form) -> Record:
         """A new record, as by POST to its collection. Raises `Refused`."""
         shape = shape_of(path)
         assert shape is not None, path
+        if not shape.writable:
+            raise Refused.not_allowed()
         shape.check(form)
         if shape.link_to:
             record = dict(self._linked(shape, path, form))
@@ -130,7 +183,7 @@ class TwilioAccount:
 
     def _change(self, shape: Shape, record: Record, form: Form) -> None:
         if shape.link_to:
-            raise Refused(405, 20004, "Method not allowed")
+            raise Refused.not_allowed()
         shape.check(form, new=False)
         self._check_domain(form, record)
         record |= shape.values(form)
@@ -181,11 +234,6 @@ class TwilioAccount:
         if shape_of(collection) and not any(r["sid"] == sid for r in self.records.get(collection, [])):
             raise Refused.unknown(path)
 
-    def _wanted(self, path: str, query: Mapping[str, str]) -> list[Record]:
-        number = query.get("PhoneNumber", "").strip()
-        found = [self._shown(record) for record in self.records.get(path, [])]
-        return [record for record in found if not number or number in record["phone_number"]]
-
     def _shown(self, record: Record) -> Record:
         """A trunk tells how it is authenticated, in no fixed order."""
         if "auth_type_set" not in record:
@@ -208,33 +256,3 @@ class TwilioAccount:
         self._seconds += 1
         moment = BEGINNING + timedelta(seconds=self._seconds)
         return format_datetime(moment) if shape.old_style else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def page(shape: Shape, path: str, records: Iterable[Record], query: Mapping[str, str]) -> Record:
-    """One page of a list, in the style of its API."""
-    every = list(records)
-    size, number = int(query.get("PageSize", "50")), int(query.get("Page", "0"))
-    shown = every[number * size : (number + 1) * size]
-    base = f"{path}.json" if shape.old_style else f"https://trunking.twilio.com{path}"
-
-    def address(page_number: int) -> str:
-        return f"{base}?PageSize={size}&Page={page_number}"
-
-    after = address(number + 1) if (number + 1) * size < len(every) else None
-    before = address(number - 1) if number else None
-    if not shape.old_style:
-        meta = {"key": shape.name, "page": number, "page_size": size, "url": address(number)}
-        meta |= {"first_page_url": address(0), "next_page_url": after, "previous_page_url": before}
-        return {shape.name: shown, "meta": meta}
-    first = number * size
-    return {
-        shape.name: shown,
-        "page": number,
-        "page_size": size,
-        "start": first,
-        "end": max(first + len(shown) - 1, 0),
-        "uri": address(number),
-        "first_page_uri": address(0),
-        "next_page_uri": after,
-        "previous_page_uri": before,
-    }

@@ -9,7 +9,9 @@ from typing import Any
 
 ACCOUNTS = "/2010-04-01/Accounts"
 TRUNKING = "https://trunking.twilio.com"
+MONITOR = "https://monitor.twilio.com"
 Form = Mapping[str, str]
+Record = dict[str, Any]
 
 
 class Refused(Exception):
@@ -29,6 +31,10 @@ class Refused(Exception):
     def unknown(cls, what: str) -> Refused:
         return cls(404, 20404, f"The requested resource {what} was not found")
 
+    @classmethod
+    def not_allowed(cls) -> Refused:
+        return cls(405, 20004, "Method not allowed")
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -47,6 +53,13 @@ class Shape:
     link_to: str = ""
     """End of the path of the collection whose records are linked here."""
     taken_over: tuple[str, ...] = ("friendly_name",)
+    host: str = TRUNKING
+    """Where the new style's addresses lead."""
+    filters: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Name in a query → field, and how they are compared: `is`, `part`, `from`, `until`."""
+    only_alone: tuple[str, ...] = ()
+    """Fields that lists leave out."""
+    writable: bool = True
 
     @property
     def old_style(self) -> bool:
@@ -73,7 +86,7 @@ class Shape:
         """What follows from where a record is."""
         here = f"{path}/{sid}"
         if not self.old_style:
-            found: dict[str, Any] = {"url": TRUNKING + here}
+            found: Record = {"url": self.host + here}
             parts = path.split("/")
             if len(parts) > 3:
                 found["trunk_sid"] = parts[3]
@@ -89,6 +102,8 @@ class Shape:
         owner = path.split("/")[-2]
         if self.name == "ip_addresses":
             found["ip_access_control_list_sid"] = owner
+        elif self.name == "calls":
+            found["subresource_uris"] = {"notifications": f"{here}/Notifications.json", "events": f"{here}/Events.json"}
         elif self.name == "credentials":
             found["credential_list_sid"] = owner
         elif self.name in ("ip_access_control_lists", "credential_lists"):
@@ -117,6 +132,7 @@ _TELEPHONE: Mapping[str, Any] = {
     "voice_method": "POST",
     "voice_url": None,
 }
+_BY_NUMBER = {"PhoneNumber": ("phone_number", "part"), "FriendlyName": ("friendly_name", "is")}
 _OLD = ACCOUNTS + r"/AC\w+"
 _ON_TRUNK = r"/v1/Trunks/TK\w+"
 
@@ -151,8 +167,50 @@ SHAPES: tuple[Shape, ...] = (
             "type": "local",
             "voice_receive_mode": "voice",
         },
+        filters=_BY_NUMBER,
     ),
-    Shape(f"{_OLD}/OutgoingCallerIds", "outgoing_caller_ids", "PN", ("PhoneNumber",), ("FriendlyName",)),
+    Shape(
+        f"{_OLD}/OutgoingCallerIds",
+        "outgoing_caller_ids",
+        "PN",
+        ("PhoneNumber",),
+        ("FriendlyName",),
+        filters=_BY_NUMBER,
+    ),
+    Shape(
+        f"{_OLD}/Calls",
+        "calls",
+        "CA",
+        defaults=dict.fromkeys(
+            ("parent_call_sid", "phone_number_sid", "price", "answered_by", "forwarded_from", "group_sid")
+        )
+        | {"price_unit": "USD", "api_version": "2010-04-01", "caller_name": None, "queue_time": "0"},
+        filters={
+            "To": ("to", "is"),
+            "From": ("from", "is"),
+            "Status": ("status", "is"),
+            "StartTime>": ("start_time", "from"),
+            "StartTime<": ("start_time", "until"),
+        },
+        writable=False,
+    ),
+    Shape(
+        "/v1/Alerts",
+        "alerts",
+        "NO",
+        defaults=dict.fromkeys(
+            ("request_method", "request_url", "request_headers", "response_body", "response_headers", "service_sid")
+        )
+        | {"api_version": "2010-04-01"},
+        host=MONITOR,
+        filters={
+            "LogLevel": ("log_level", "is"),
+            "StartDate": ("date_generated", "from"),
+            "EndDate": ("date_generated", "until"),
+        },
+        only_alone=("request_variables", "request_headers", "response_body", "response_headers"),
+        writable=False,
+    ),
     Shape(
         "/v1/Trunks",
         "trunks",
