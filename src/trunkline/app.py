@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import uvicorn
 from fastapi import FastAPI
 
+from trunkline.agi_door import AgiDoor
 from trunkline.brains import make_brain
 from trunkline.call import Line
 from trunkline.carriers.twilio.facts import open_facts
 from trunkline.carriers.twilio.failed_calls import FailedCalls
 from trunkline.conversation.conversation import Senses
 from trunkline.conversation.load import LoadGauge
-from trunkline.errors import NotReady
+from trunkline.errors import NotReady, SettingsError
 from trunkline.ports import Brain
 from trunkline.process import allow_open_files, collector_at_bay
 from trunkline.settings import AgentSettings, Settings
@@ -32,6 +33,8 @@ from trunkline.speech import (
 from trunkline.speech.engines import Engines
 from trunkline.store import open_shelf, open_store
 from trunkline.switchboard import Agent, Switchboard
+from trunkline.telephony.agi_server import AgiServer
+from trunkline.telephony.agi_turns import SharedFolder, clear
 from trunkline.telephony.ari import AriPbx
 from trunkline.telephony.asterisk_fetch import provide_asterisk
 from trunkline.telephony.audiosocket_server import AudioSocketServer
@@ -53,6 +56,8 @@ class House:
     clock: PacingClock
     load: LoadGauge
     web: FastAPI
+    agi: tuple[str, int] | None = None
+    """Where the AGI door is, if it is open."""
 
 
 @asynccontextmanager
@@ -84,10 +89,12 @@ async def open_house(
         clock.watch(load.woke)
         clock.at_rest(load.rests)
         audio = AudioSocketServer(clock)
-        host, port = await audio.start()
+        # An Asterisk whose dialplan hands us calls brings their audio to the address at which it found us.
+        host, port = await audio.start(settings.agi.host if settings.agi.enabled else "127.0.0.1")
         house.push_async_callback(audio.close)
         program = await provide_asterisk(settings.asterisk, lambda what, _: log.info("%s", what))
-        asterisk = await house.enter_async_context(PrivateAsterisk(program, settings, audiosocket=f"{host}:{port}"))
+        ours = "127.0.0.1" if host == "0.0.0.0" else host
+        asterisk = await house.enter_async_context(PrivateAsterisk(program, settings, audiosocket=f"{ours}:{port}"))
         pbx = await house.enter_async_context(AriPbx(asterisk.ari, settings.trunk))
         line = Line(pbx, audio, senses, shelf, load)
         switchboard = Switchboard(settings, agents, line, store)
@@ -100,6 +107,7 @@ async def open_house(
             house.push_async_callback(failed.close)
             switchboard.watch(failed.watch)
         await house.enter_async_context(switchboard)
+        agi = await _open_agi_door(settings, switchboard, port, house) if settings.agi.enabled else None
 
         def health() -> Mapping[str, Part]:
             return {
@@ -119,7 +127,26 @@ async def open_house(
             health=health,
         )
         house.enter_context(collector_at_bay())
-        yield House(switchboard, asterisk, audio, clock, load, web)
+        yield House(switchboard, asterisk, audio, clock, load, web, agi)
+
+
+async def _open_agi_door(
+    settings: Settings, switchboard: Switchboard, audio_port: int, house: AsyncExitStack
+) -> tuple[str, int]:
+    agi = settings.agi
+    folder = (agi.folder or settings.service.data_dir / "agi").absolute()
+    try:
+        await asyncio.to_thread(clear, folder)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {folder} can't be used: {error.strerror}.", remedy="Set agi.folder."
+        ) from error
+    door = AgiDoor(switchboard, settings, SharedFolder(folder, agi.folder_there or str(folder)), audio_port)
+    server = AgiServer(door.receive, agi.allowed, max_connections=2 * settings.service.max_calls)
+    address = await server.start(agi.host, agi.port)
+    house.push_async_callback(server.close)
+    log.info("The AGI door is at agi://%s:%d/AGENT", *address)
+    return address
 
 
 async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingClock) -> tuple[Senses, Engines]:

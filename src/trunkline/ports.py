@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from trunkline.events import CallUpdate, PbxEvent
 from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Direction, Turn
@@ -84,6 +84,32 @@ class ChannelControl(Protocol):
 
         `FarEndGone` follows when that is over. Raises `PbxUnavailable` when it could not be arranged.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the person said or pressed while we listened."""
+
+    audio: bytes
+    """8 kHz s16le mono; empty where nothing came."""
+    key: str = ""
+    """The key that ended it."""
+
+
+@runtime_checkable
+class TurnChannel(ChannelControl, CallLeg, Protocol):
+    """A call in which only one side is heard at a time: its leg carries no frames, what we say is played and what the
+    person says is recorded. Every method raises `PbxUnavailable`; when the channel is gone, after `FarEndGone`.
+    """
+
+    async def play(self, audio: bytes) -> str:
+        """Returns when it has been heard, or as soon as a key is pressed: that key."""
+
+    async def record(self, *, longest: float, silence: float) -> Recorded:
+        """Until the person has been silent for so many seconds (rounded up to whole ones), or a key is pressed."""
+
+    async def next_key(self, *, within: float) -> str:
+        """The key pressed next; empty after so many seconds."""
 
 
 class Pbx(ChannelControl, Protocol):
@@ -249,6 +275,10 @@ class Transfer:
 @dataclass(frozen=True, slots=True)
 class HangUp:
     """Hang up when everything said before it has been heard."""
+
+
+RESULT: Final = "result"
+"""Kind of a note whose `data` is what the agent found out, by name; later ones add to it."""
 
 
 @dataclass(frozen=True, slots=True)

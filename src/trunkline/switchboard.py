@@ -51,7 +51,8 @@ from trunkline.models import (
 )
 from trunkline.outbound_call import OutboundCall
 from trunkline.phone_numbers import to_e164
-from trunkline.ports import Brain, CallStore, ChannelControl, Watcher
+from trunkline.ports import Brain, CallStore, ChannelControl, TurnChannel, Watcher
+from trunkline.recorded_call import RecordedCall
 from trunkline.routing import TurnedAway, agent_for
 from trunkline.settings import AgentSettings, Settings
 
@@ -144,6 +145,8 @@ class Switchboard:
     async def take_call(self, arrival: Arrival, channel: ChannelControl) -> CallRecord:
         """Have an agent answer a call that waits, over `channel`. Its progress goes to the watchers.
 
+        Over a `TurnChannel` they speak turn by turn, otherwise the audio comes as a leg.
+
         Raises `CallerBlocked`, `UnknownAgent`, `TooManyCalls`, `NotReady` or `StoreError`: the caller waits still, and
         whoever asked tells them.
         """
@@ -169,7 +172,8 @@ class Switchboard:
             why = "As many calls have come in as incoming.max_calls allows."
             await self._refuse(record, Disposition.BUSY, why)
             raise TooManyCalls(why, remedy="Raise incoming.max_calls, or have callers told: incoming.full_message.")
-        call = IncomingCall(
+        kind = RecordedCall if isinstance(channel, TurnChannel) else IncomingCall
+        call = kind(
             replace(record, variables={**agent.settings.variables, **arrival.variables}),
             agent.settings,
             Announcement(self._settings.incoming.full_message) if full else agent.brain,

@@ -180,6 +180,10 @@ class Listening:
         turn = self._turns.popleft()
         return await self._keys(turn) if isinstance(turn, str) else turn
 
+    def recorded(self, utterance: Utterance) -> Guess:
+        """A turn that came as a whole; its words may still be on their way."""
+        return self._begin(utterance)
+
     def is_noise(self, utterance: Utterance, words: Transcript) -> bool:
         """Whether that was no turn at all: a cough, a sign of listening in the middle of what the agent said, what
         others said around the person."""

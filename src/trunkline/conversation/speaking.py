@@ -82,6 +82,12 @@ class Speaker:
         """There is no audio to send at the moment."""
         return not self._queue or self._queue[0].position >= len(self._queue[0].audio)
 
+    @property
+    def due(self) -> Sentence | None:
+        """What is to be said next, if all of its audio is there: for a line that plays whole sentences."""
+        ready = bool(self._queue) and self._queue[0].complete and not self._held
+        return self._queue[0] if ready else None
+
     def say(self, sentence: Sentence) -> None:
         """Queue a sentence behind those before it."""
         self._queue.append(sentence)

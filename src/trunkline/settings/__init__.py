@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from trunkline.settings.agents import DEFAULT_AGENT, AgentSettings, ListeningSettings, N8nSettings
+from trunkline.settings.agi import AgiSettings
 from trunkline.settings.incoming import HoursSettings, IncomingSettings, RouteSettings
 from trunkline.settings.section import E164, Section
 from trunkline.settings.service import AsteriskSettings, ServiceSettings
@@ -23,6 +24,7 @@ __all__ = [
     "E164",
     "ENV_PREFIX",
     "AgentSettings",
+    "AgiSettings",
     "AsteriskSettings",
     "HoursSettings",
     "IncomingSettings",
@@ -54,6 +56,7 @@ class Settings(BaseSettings):
     trunk: TrunkSettings = TrunkSettings()
     twilio: TwilioSettings = TwilioSettings()
     incoming: IncomingSettings = IncomingSettings()
+    agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
     agents: dict[str, AgentSettings] = Field(default_factory=lambda: {DEFAULT_AGENT: AgentSettings()})
     """Agents by name; `context` in `POST /call` names one."""
