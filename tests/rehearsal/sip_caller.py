@@ -157,6 +157,22 @@ class SipCaller(asyncio.DatagramProtocol):
         self.sequence += 1
         self.send(self._in_dialog("INVITE", self.sequence, body))
 
+    def refer(self, to: str) -> None:
+        """`to`: value of Refer-To."""
+        self.sequence += 1
+        tag = self.answer.to_address.parameters.get("tag") or ""
+        routes = tuple(f"Route: {value}" for value in self.answer.headers.getlist("Record-Route"))
+        headers = (*routes, f"Refer-To: {to}")
+        uri = str(self.answer.contact[0].uri)
+        self.send(self.wording.request("REFER", self.sequence, new_branch(), uri=uri, to_tag=tag, headers=headers))
+
+    async def transfer_status(self) -> str:
+        """What the next NOTIFY says of the transfer."""
+        async with asyncio.timeout(10):
+            notify = await self.requests.get()
+        assert (notify.method, notify.headers["Event"]) == ("NOTIFY", "refer")
+        return notify.body.decode().strip() + " " + notify.headers["Subscription-State"].partition(";")[0]
+
     def cancel(self) -> None:
         self.send(self.wording.request("CANCEL", self.sequence, self.branch))
 

@@ -8,7 +8,8 @@ from sipmessage import Message, Response
 from tests.rehearsal.exchange import ADDRESS, ADDRESSES, ANSWER, Exchange, codes, methods, tag_of
 from tests.rehearsal.sip_caller import Wording, new_branch, offer
 from trunkline.rehearsal.config import CarrierConfig
-from trunkline.rehearsal.sip_call import CallConfirmed, CallEnded, CallOffered, MediaMoved, Phase
+from trunkline.rehearsal.referral import Target
+from trunkline.rehearsal.sip_call import CallConfirmed, CallEnded, CallOffered, CallReferred, MediaMoved, Phase
 from trunkline.sip.message import Transport
 
 
@@ -265,8 +266,63 @@ def test_requests_nobody_asked_for_are_answered_properly() -> None:
     assert exchange.codes(exchange.wording.request("BYE", 1, new_branch(), to_tag="unknown")) == [481]
     assert exchange.codes(exchange.wording.request("ACK", 1, new_branch(), to_tag="unknown")) == []
     exchange.confirmed()
-    assert exchange.codes(exchange.within("REFER", 5)) == [405]
+    assert exchange.codes(exchange.within("INFO", 5)) == [405]
     assert exchange.codes(exchange.within("OPTIONS", 6)) == [200]
+
+
+PSTN, PHONE = "<sip:+14155550199@pstn.example.com>", "<sip:anna@192.0.2.7:5080;transport=TCP>"
+
+
+def test_a_refer_is_accepted_and_its_outcome_told_in_the_dialog() -> None:
+    exchange = Exchange(CarrierConfig(username=None, transfer="enable-all"))
+    call = exchange.confirmed()
+    accepted, trying = exchange.send(exchange.within("REFER", 2, headers=(f"Refer-To: {PHONE}",)))
+    assert (codes([accepted]), methods([trying])) == ([202], ["NOTIFY"])
+    assert (trying.body, trying.headers["Subscription-State"]) == (b"SIP/2.0 100 Trying\r\n", "active;expires=60")
+    assert trying.headers["Content-Type"] == "message/sipfrag;version=2.0"
+    (event,) = exchange.events()
+    assert isinstance(event, CallReferred)
+    assert event.target == Target("anna", "192.0.2.7", 5080, "tcp")
+    assert exchange.codes(exchange.within("REFER", 3, headers=(f"Refer-To: {PSTN}",))) == [491]
+    exchange.agent.notify(call, 486, "Busy Here", exchange.now)
+    (told,) = exchange.sent()
+    assert (told.body, told.headers["Subscription-State"].partition(";")[0]) == (
+        b"SIP/2.0 486 Busy Here\r\n",
+        "terminated",
+    )
+    assert codes(exchange.send(exchange.within("REFER", 4, headers=(f"Refer-To: {PSTN}",)))) == [202]
+    exchange.agent.hang_up(call, exchange.now)
+    (bye,) = exchange.sent()
+    assert [message.cseq.sequence for message in (trying, told, bye)] == [1, 2, 4]
+    exchange.agent.notify(call, 200, "OK", exchange.now)
+    assert exchange.sent() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "target", "code"),
+    [
+        ("disable-all", PSTN, 405),
+        ("disable-all", PHONE, 405),
+        ("sip-only", PSTN, 603),
+        ("sip-only", PHONE, 202),
+        ("enable-all", PSTN, 202),
+        ("enable-all", "<tel:+14155550199>", 400),
+        ("enable-all", "<sip:anna@192.0.2.7;transport=ws>", 400),
+        ("enable-all", "anna", 400),
+    ],
+)
+def test_the_trunk_says_where_calls_may_be_put_through_to(mode: str, target: str, code: int) -> None:
+    exchange = Exchange(CarrierConfig.model_validate({"username": None, "transfer": mode}))
+    exchange.confirmed()
+    assert codes(exchange.send(exchange.within("REFER", 2, headers=(f"Refer-To: {target}",)))) == [code]
+
+
+def test_a_refer_to_two_or_to_nobody_is_refused() -> None:
+    exchange = Exchange(CarrierConfig(username=None, transfer="enable-all"))
+    exchange.confirmed()
+    twice = (f"Refer-To: {PSTN}", f"Refer-To: {PHONE}")
+    assert exchange.codes(exchange.within("REFER", 2, headers=twice)) == [400]
+    assert exchange.codes(exchange.within("REFER", 3)) == [400]
 
 
 def test_the_trace_tells_both_directions() -> None:

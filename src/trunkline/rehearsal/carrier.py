@@ -22,6 +22,7 @@ from trunkline.rehearsal.frame_clock import FrameClock
 from trunkline.rehearsal.listening import ThrowAwayAuthority, listen
 from trunkline.rehearsal.measurement import magnitude_of
 from trunkline.rehearsal.progress import CallOver, CallTurnedAway, Progress
+from trunkline.rehearsal.referral import Target
 from trunkline.rehearsal.rehearsed_call import RehearsedCall
 from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.scenario import Scenario
@@ -31,6 +32,7 @@ from trunkline.rehearsal.sip_call import (
     CallConfirmed,
     CallEnded,
     CallOffered,
+    CallReferred,
     CallRefused,
     MediaMoved,
     SipCall,
@@ -38,6 +40,7 @@ from trunkline.rehearsal.sip_call import (
 from trunkline.rehearsal.studio import Studio
 from trunkline.rehearsal.talk import Exchange, Person
 from trunkline.rehearsal.termination import ANSWERS, Cause, Termination
+from trunkline.rehearsal.transfer import Destination, OtherPerson, SipAddress
 from trunkline.rehearsal.trunk_rules import TrunkBook, TrunkRules
 from trunkline.rehearsal.twilio_account import TwilioAccount
 from trunkline.rehearsal.twilio_calls import TwilioCalls
@@ -201,10 +204,13 @@ class StandInCarrier:
                     call.confirm()
             case CallEnded(sip, how):
                 if (call := self._calls.get(sip)) is not None:
-                    call.talk.lose("carrier", NO_ACK) if how == "no ACK" else call.talk.lose("caller")
+                    call.talk.lose("carrier", NO_ACK) if how == "no ACK" else call.leave()
             case MediaMoved(sip, offer):
                 if (call := self._calls.get(sip)) is not None:
                     call.line.move(offer)
+            case CallReferred(sip, target):
+                if (call := self._calls.get(sip)) is not None:
+                    self._referred(call, target)
 
     def _offered(self, sip: SipCall) -> None:
         person = self._person_at(sip.accept.number)
@@ -217,6 +223,17 @@ class StandInCarrier:
         task = asyncio.create_task(self._accompany(sip, call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _referred(self, call: RehearsedCall, target: Target) -> None:
+        if not target.on_the_network:
+            to: Destination = SipAddress(target, call.sip.accept.caller_id, call.line, self._exchange)
+        elif (person := self._person_at(target.number)) is not None:
+            to = OtherPerson(person, call.line, self._exchange)
+        else:
+            answer = ANSWERS[Cause.NOBODY]
+            self._endpoint.act(lambda agent, now: agent.notify(call.sip, answer.code, answer.phrase, now))
+            return
+        call.refer(to, self.config.timers.patience)
 
     async def _accompany(self, sip: SipCall, call: RehearsedCall) -> None:
         record = self._kept.began(sip.accept.trunk, sip.accept.number, sip.accept.caller_id)

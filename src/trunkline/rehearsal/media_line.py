@@ -24,6 +24,7 @@ from trunkline.rehearsal.measurement import Speech, SpeechGate
 from trunkline.rehearsal.reception import Reception
 from trunkline.rehearsal.rtp import KeyReader, RtpSender
 from trunkline.rehearsal.srtp import Srtp
+from trunkline.sip.message import PeerAddress
 from trunkline.sip.sdp import PAYLOAD_TYPES, AudioOffer
 
 SO_TIMESTAMPNS = 35
@@ -94,6 +95,7 @@ class MediaLine:
         self._keys: deque[Iterator[bytes]] = deque()
         self._delayed: deque[bytes] = deque()
         self._key_reader = KeyReader()
+        self._deaf_to: PeerAddress | None = None
         with contextlib.suppress(OSError):  # not Linux: arrival is then the time we read it
             self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._read)
@@ -114,13 +116,18 @@ class MediaLine:
         return rtp.decode(b"".join(log.payloads[first:]), self.codec)
 
     def agree(self, answer: AudioOffer, srtp: Srtp | None = None) -> None:
-        """What the other side made of our offer: where to send, and how it is coded. Before anything is sent."""
+        """What the other side made of our offer: where to send, and how it is coded."""
         self.remote, self.srtp = (answer.host, answer.port), srtp
         self.codec, self.key_payload = answer.codecs[0], answer.key_payload
         self._sender = RtpSender(PAYLOAD_TYPES[self.codec], *_random_start())
         self._silence = rtp.silence(self.codec)
         if self.impairment is not None:
             self.impairment.codec = self.codec
+
+    def hand_over(self, answer: AudioOffer, srtp: Srtp | None = None) -> None:
+        """Speak with somebody else from now on; whoever was there may go on sending for a while, unheard."""
+        self._deaf_to = self.remote
+        self.agree(answer, srtp)
 
     def move(self, offer: AudioOffer) -> None:
         """A re-INVITE: where to send from now on, and what seals what comes."""
@@ -222,10 +229,12 @@ class MediaLine:
     def _read(self) -> None:
         for _ in range(MOST_PER_WAKE):
             try:
-                datagram, ancillary, _, _ = self._socket.recvmsg(2048, _ANCILLARY)
+                datagram, ancillary, _, source = self._socket.recvmsg(2048, _ANCILLARY)
             except (BlockingIOError, InterruptedError):
                 return
             except ConnectionError:  # an ICMP error for something we sent
+                continue
+            if source == self._deaf_to:
                 continue
             late = 0.0
             if ancillary:

@@ -17,11 +17,11 @@ from trunkline.rehearsal.sip_call import SipCall
 from trunkline.rehearsal.srtp import Srtp
 from trunkline.rehearsal.studio import RINGBACK
 from trunkline.rehearsal.talk import Exchange, Person, Signalling, Talk
+from trunkline.rehearsal.transfer import REFUSALS, Destination
 from trunkline.sip import sdes, sdp
 from trunkline.sip.endpoint import SipEndpoint
 from trunkline.sip.message import TraceLine
 
-REFUSALS = {"busy": (486, "Busy Here"), "declined": (603, "Decline")}
 RINGBACK_SECONDS = 6
 
 
@@ -39,10 +39,39 @@ class RehearsedCall:
         if self._crypto is not None:
             self.line.srtp = Srtp(self._crypto, accept.offer.crypto[0])
         self.talk = Talk(person, self.line, exchange)
+        self._transfer: asyncio.Task[None] | None = None
+        self._put_through = False
 
     def confirm(self) -> None:
         """The ACK came."""
         self.talk.moments.confirmed = time.monotonic()
+
+    def leave(self) -> None:
+        """Whoever called has hung up. A person who was put through stays where they are."""
+        if not self._put_through:
+            self.talk.lose("caller")
+
+    def refer(self, to: Destination, patience: float) -> None:
+        """Put the person through. `patience`: seconds until the caller, who should have left then, is hung up on."""
+        self._transfer = asyncio.create_task(self._follow(to, patience))
+
+    async def _follow(self, to: Destination, patience: float) -> None:
+        try:
+            code, phrase = await to.reach()
+            self._put_through = code == 200
+            self._endpoint.act(lambda agent, now: agent.notify(self.sip, code, phrase, now))
+            if self._put_through:
+                stay = asyncio.ensure_future(to.stay())
+                try:
+                    await asyncio.wait({stay}, timeout=patience)
+                    self._endpoint.act(lambda agent, now: agent.hang_up(self.sip, now))
+                    await stay
+                finally:
+                    stay.cancel()
+                    await asyncio.wait({stay})
+                self.talk.lose("target")
+        finally:
+            await to.close()
 
     async def run(self) -> None:
         """Returns when the call is over on this side; `report` tells what it was like."""
@@ -54,6 +83,9 @@ class RehearsedCall:
             if not self.talk.gone.done():
                 raise
         finally:
+            if self._transfer is not None:
+                self._transfer.cancel()
+                await asyncio.wait({self._transfer})
             self.talk.close()
 
     async def _live(self) -> None:

@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
 from trunkline.errors import ProtocolError
+from trunkline.rehearsal.referral import refusal, target_of
 from trunkline.rehearsal.sip_call import (
     AgentEvent,
     CallConfirmed,
     CallEnded,
     CallOffered,
+    CallReferred,
     CallRefused,
     MediaMoved,
     Phase,
@@ -35,7 +37,8 @@ TRACE_LINES = 4000
 class SipAgent:
     """Answers as the carrier would.
 
-    A `CallOffered` waits for the phone's verbs: `ring`, `progress`, `answer`, `refuse`, `hang_up`.
+    A `CallOffered` waits for the phone's verbs: `ring`, `progress`, `answer`, `refuse`, `hang_up`; a
+    `CallReferred` for `notify`.
     """
 
     def __init__(
@@ -163,8 +166,28 @@ class SipAgent:
             self._reinvite(call, request, transaction, now)
         elif request.method == "OPTIONS":
             self._respond(request, transaction, 200, "OK", now, headers=[("Allow", METHODS)])
+        elif request.method == "REFER":
+            self._refer(call, request, transaction, now)
         else:
             self._respond(request, transaction, 405, "Method Not Allowed", now, headers=[("Allow", METHODS)])
+
+    def _refer(self, call: SipCall, refer: Incoming, transaction: Transaction, now: float) -> None:
+        """RFC 3515 §2.4. One at a time: what comes while one is followed is refused."""
+        try:
+            target = target_of(refer)
+        except ProtocolError:
+            self._respond(refer, transaction, 400, "Bad Request", now)
+            return
+        refused = refusal(call.accept.trunk.transfer, target)
+        if refused is None and (call.phase is not Phase.CONFIRMED or call.referred):
+            refused = 491, "Request Pending"
+        if refused is not None:
+            self._respond(refer, transaction, *refused, now, headers=[("Allow", METHODS)])
+            return
+        call.referred = True
+        self._respond(refer, transaction, 202, "Accepted", now)
+        self.notify(call, 100, "Trying", now)
+        self.events.append(CallReferred(call, target))
 
     def _reinvite(self, call: SipCall, request: Incoming, transaction: Transaction, now: float) -> None:
         try:
@@ -205,6 +228,20 @@ class SipAgent:
         if call.phase in {Phase.OFFERED, Phase.EARLY}:
             self._answer_invite(call, code, phrase, now)
             self._end(call, None)
+
+    def notify(self, call: SipCall, code: int, phrase: str, now: float) -> None:
+        """How a transfer goes (RFC 3515 §2.4.4); a final `code` ends the subscription."""
+        if call.phase is not Phase.CONFIRMED:
+            return
+        call.referred = code < 200
+        state = "active;expires=60" if call.referred else "terminated;reason=noresource"
+        headers: tuple[Header, ...] = (
+            ("Event", "refer"),
+            ("Subscription-State", state),
+            ("Content-Type", "message/sipfrag;version=2.0"),
+            SERVER,
+        )
+        self._request(call, "NOTIFY", now, headers, f"SIP/2.0 {code} {phrase}\r\n".encode())
 
     def hang_up(self, call: SipCall, now: float) -> None:
         """BYE, as soon as it may be sent; before the answer 480."""
@@ -265,27 +302,15 @@ class SipAgent:
         self._transactions.respond(call.transaction, response, code, now)
 
     def _bye(self, call: SipCall, now: float) -> None:
-        invite, branch = call.invite, f"z9hG4bK{self._token()}"
-        asked = invite.request.headers
-        headers: list[Header] = [("Route", value) for value in asked.getlist("Record-Route")]
-        headers += [
-            ("From", f"{asked['To']};tag={call.to_tag}"),
-            ("To", asked["From"]),
-            ("Call-ID", call.call_id),
-            ("CSeq", "1 BYE"),
-            HANG_UP_REASON,
-            SERVER,
-        ]
-        via = sip_message.own_via(invite.transport, self._addresses[invite.transport], branch)
-        target = str(invite.contact or invite.caller.uri)
-        bye = Datagram(
-            sip_message.request("BYE", target, via=via, headers=headers),
-            invite.source,
-            call.call_id,
-            invite.transport,
-        )
-        self._transactions.request(branch, "BYE", bye, now)
+        self._request(call, "BYE", now, (HANG_UP_REASON, SERVER))
         self._end(call, None)
+
+    def _request(self, call: SipCall, method: str, now: float, headers: tuple[Header, ...], body: bytes = b"") -> None:
+        """Back over the wire the call came on."""
+        transport, branch = call.invite.transport, f"z9hG4bK{self._token()}"
+        via = sip_message.own_via(transport, self._addresses[transport], branch)
+        request = call.request(method, via, headers, body)
+        self._transactions.request(branch, method, Datagram(request, call.invite.source, call.call_id, transport), now)
 
     def _end(self, call: SipCall, how: str | None) -> None:
         """`how` is `None` when we ended it ourselves: whoever asked for it knows."""
