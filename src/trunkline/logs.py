@@ -42,6 +42,8 @@ def secrets_of(settings: BaseModel) -> Iterator[str]:
             for item in value.values():
                 if isinstance(item, BaseModel):
                     yield from secrets_of(item)
+                elif isinstance(item, SecretStr):
+                    yield item.get_secret_value()
 
 
 def set_up(settings: Settings) -> None:
@@ -50,5 +52,5 @@ def set_up(settings: Settings) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     handler.addFilter(SecretMask(secrets_of(settings)))
     logging.basicConfig(level=settings.service.log_level.upper(), handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "websockets", "alembic"):
+    for chatty in ("httpx", "httpx2", "mcp", "httpcore", "websockets", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

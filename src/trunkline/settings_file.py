@@ -21,6 +21,7 @@ from trunkline.settings import (
     Settings,
     SpeechServerSettings,
 )
+from trunkline.settings.openai import HttpToolSettings, McpServerSettings, OpenAISettings
 
 DEFAULT_FILE = Path("trunkline.toml")
 
@@ -152,7 +153,13 @@ def _explain(
         kind = section.annotation if section else None
         known = list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
         if first["loc"][0] == "agents":
-            parts = {"listening": ListeningSettings, "n8n": N8nSettings}
+            parts = {
+                "tools": HttpToolSettings,
+                "mcp": McpServerSettings,
+                "listening": ListeningSettings,
+                "n8n": N8nSettings,
+                "openai": OpenAISettings,
+            }
             kind = next((parts[part] for part in parts if part in first["loc"]), AgentSettings)
             known = list(kind.model_fields)
         elif "servers" in first["loc"]:

@@ -96,6 +96,7 @@ async def call(
             await booth._settle()
             time.sleep(REAL_TIME)  # noqa: ASYNC251
         assert server.connections == 0, "a connection is left open"
+        await booth._settle()
         left = {task for task in asyncio.all_tasks() - before if not task.get_name().startswith("server")}
         assert not left, f"tasks are left: {left}"
     finally:

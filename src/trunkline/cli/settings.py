@@ -19,6 +19,7 @@ from trunkline.settings import (
     Settings,
     SpeechServerSettings,
 )
+from trunkline.settings.openai import HttpToolSettings, McpServerSettings, OpenAISettings
 from trunkline.settings_file import effective
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -32,6 +33,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "agents.NAME": AgentSettings,
     "agents.NAME.listening": ListeningSettings,
     "agents.NAME.n8n": N8nSettings,
+    "agents.NAME.openai": OpenAISettings,
+    "agents.NAME.openai.tools.TOOL": HttpToolSettings,
+    "agents.NAME.openai.mcp.SERVER": McpServerSettings,
 }
 
 
@@ -70,7 +74,7 @@ def reference() -> Iterator[str]:
         yield "| key | default | what it does |"
         yield "|---|---|---|"
         for name, field in model.model_fields.items():
-            if name not in ("listening", "n8n", "servers", "origination"):
+            if name not in ("listening", "n8n", "openai", "tools", "mcp", "servers", "origination"):
                 yield f"| `{name}` | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from trunkline.settings.fallback import FallbackSettings
+from trunkline.settings.openai import OpenAISettings
 from trunkline.settings.section import Section
 
 
@@ -91,8 +92,9 @@ class N8nSettings(FallbackSettings):
 class AgentSettings(Section):
     """`[agents.NAME]`: a named greeting, brain, voice and manners."""
 
-    brain: Literal["scripted", "n8n"] = "scripted"
-    """What decides on the words: the built-in script, or a workflow of n8n (`[agents.NAME.n8n]`)."""
+    brain: Literal["scripted", "n8n", "openai"] = "scripted"
+    """What decides on the words: the built-in script, a workflow of n8n (`[agents.NAME.n8n]`), or a language model
+    (`[agents.NAME.openai]`)."""
     script: str = "appointment"
     """Of the scripted brain: a sample that comes with Trunkline (`appointment`) or the path of a YAML file."""
     greeting: str | None = None
@@ -142,6 +144,8 @@ class AgentSettings(Section):
     """How it listens."""
     n8n: N8nSettings = N8nSettings()
     """The workflow behind it."""
+    openai: OpenAISettings = Field(default_factory=OpenAISettings)
+    """The model behind it."""
 
     @model_validator(mode="after")
     def _mind(self) -> AgentSettings:
@@ -149,8 +153,10 @@ class AgentSettings(Section):
             raise ValueError('brain = "n8n" needs n8n.webhook_url, the production address of the workflow\'s webhook')
         if self.brain == "n8n" and self.n8n.answer_seconds >= self.give_up_after_seconds:
             raise ValueError("n8n.answer_seconds must lie below give_up_after_seconds, which ends the call")
-        if self.brain == "scripted" and not self.transcribe:
-            raise ValueError("the scripted brain needs words: transcribe = false is for workflows that transcribe")
+        if self.brain == "openai" and self.openai.answer_seconds >= self.give_up_after_seconds:
+            raise ValueError("openai.answer_seconds must lie below give_up_after_seconds, which ends the call")
+        if self.brain != "n8n" and not self.transcribe:
+            raise ValueError(f"the {self.brain} brain needs words: transcribe = false is for workflows that transcribe")
         return self
 
 
