@@ -92,3 +92,20 @@ def test_a_password_of_twelve() -> None:
 def test_addresses_are_networks_and_named_once() -> None:
     settings = Settings.model_validate({"trunk": {"host": "acme.pstn.twilio.com"}})
     assert wanted(settings, ("203.0.113.7", "203.0.113.7/32")).addresses == ("203.0.113.7/32",)
+
+
+def test_a_secure_trunk_is_secure_on_both_sides() -> None:
+    def secure(sip_url: str) -> Settings:
+        node = {"pbx": {"sip_url": sip_url}}
+        trunk = {"host": "acme.pstn.twilio.com", "secure": True}
+        return Settings.model_validate({"trunk": trunk, "twilio": {"origination": node}})
+
+    for url in (
+        "sip:pbx.example.com:5061;transport=tls",
+        "sip:pbx.example.com;TRANSPORT=TLS;x=1",
+        "sips:pbx.example.com",
+    ):
+        assert wanted(secure(url), ()).secure
+    for url in ("sip:pbx.example.com:5060", "sip:pbx.example.com;transport=tcp", "sip:pbx.example.com;transport=tlsx"):
+        with pytest.raises(SettingsError, match=r"twilio\.origination\.pbx"):
+            wanted(secure(url), ())

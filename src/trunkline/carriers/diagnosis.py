@@ -53,6 +53,7 @@ REJECTED, FAILED, BUSY, NO_ANSWER = (
     Disposition.BUSY,
     Disposition.NO_ANSWER,
 )
+NO_ACCOUNT: Final = 10001
 NEVER: Final = r"(?!)"
 """Fits no phrase: only the carrier's number tells this row from its neighbours."""
 
@@ -159,7 +160,7 @@ ANSWERS: tuple[Answer, ...] = (
         r"secure sip",
         REJECTED,
         "The trunk is set to secure media, and the call came without TLS.",
-        "Switch secure media off in the trunk, or use a secure transport.",
+        "Set trunk.secure to true, or switch secure media off in the trunk (`trunkline trunk apply`).",
         error=32209,
     ),
     _row(
@@ -167,7 +168,7 @@ ANSWERS: tuple[Answer, ...] = (
         r"secure",
         REJECTED,
         "The trunk demands secure media (SRTP), and the call offered plain RTP.",
-        "Switch secure media off in the trunk, or use a secure transport.",
+        "Set trunk.secure to true, or switch secure media off in the trunk (`trunkline trunk apply`).",
         error=32208,
     ),
     _row(
@@ -175,7 +176,7 @@ ANSWERS: tuple[Answer, ...] = (
         r"\bsrtp\b",
         REJECTED,
         "The call offered secure media (SRTP) to a trunk that is not set to it.",
-        "Switch secure media on in the trunk, or use plain RTP.",
+        "Switch secure media on in the trunk (`trunkline trunk apply`), or set trunk.secure to false.",
         error=32207,
     ),
     _row(
@@ -183,7 +184,7 @@ ANSWERS: tuple[Answer, ...] = (
         "",
         REJECTED,
         "The carrier accepts none of our codecs.",
-        "Offer ulaw and alaw in trunk.codecs; if it does, compare secure media in the trunk with trunk.transport.",
+        "Offer ulaw and alaw in trunk.codecs; if it does, compare secure media in the trunk with trunk.secure.",
     ),
     _row(
         603,
@@ -191,7 +192,7 @@ ANSWERS: tuple[Answer, ...] = (
         REJECTED,
         "The account is suspended, closed or has no funds.",
         "See to the account's balance and state.",
-        error=10001,
+        error=NO_ACCOUNT,
     ),
     _row(
         603,

@@ -24,7 +24,7 @@ from trunkline.telephony.include_check import Existing, Finding, read_existing
 from trunkline.telephony.include_files import Change, IncludeFiles
 from trunkline.telephony.include_folder import NAMES, Guest, render_folder
 from trunkline.telephony.running_asterisk import RunningAsterisk, console_of
-from trunkline.telephony.tls_files import tls_files
+from trunkline.telephony.encryption import tls_files
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 STAND_IN = "made-by-install"

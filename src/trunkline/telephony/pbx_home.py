@@ -23,9 +23,9 @@ from trunkline.errors import PbxUnavailable
 from trunkline.settings import AsteriskSettings, Settings, TrunkSettings
 from trunkline.telephony.asterisk_config import AsteriskInstance, host_and_port, render
 from trunkline.telephony.asterisk_config.transports import TlsFiles
-from trunkline.telephony.asterisk_modules import MODULES, SECURE
+from trunkline.telephony.asterisk_modules import MODULES
 from trunkline.telephony.asterisk_program import AsteriskProgram
-from trunkline.telephony.tls_files import tls_files
+from trunkline.telephony.encryption import check_encrypts, tls_files
 
 SIP_PORT: Final = 5060
 TLS_PORT: Final = 5061
@@ -112,11 +112,8 @@ class PbxHome:
         Raises `PbxUnavailable`, `SettingsError`.
         """
         secure = settings.trunk.secure
-        if secure and (missing := sorted(SECURE - program.modules())):
-            raise PbxUnavailable(
-                f"Asterisk lacks the module {missing[0]}, without which it can't encrypt audio (trunk.secure).",
-                remedy="Install an Asterisk with SRTP, or let `trunkline pbx fetch` fetch one.",
-            )
+        if secure:
+            check_encrypts(program)
         loopback = self._claim_loopback()
         address = _sip_address(settings.asterisk, settings.trunk, loopback)
         return AsteriskInstance(

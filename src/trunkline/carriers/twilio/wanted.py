@@ -11,6 +11,7 @@ from trunkline.settings import Settings
 
 DEFAULT_USERNAME = "trunkline"
 TERMINATION = re.compile(r"([a-z0-9-]+)\.pstn(?:\.[a-z0-9-]+)?\.twilio\.com", re.IGNORECASE)
+OVER_TLS = re.compile(r"sips:|.*;transport=tls(;|$)", re.IGNORECASE)
 SHORTEST_PASSWORD = 12
 """Twilio's rule, besides upper case, lower case and a digit."""
 
@@ -18,6 +19,7 @@ SHORTEST_PASSWORD = 12
 def wanted(settings: Settings, addresses: tuple[str, ...]) -> Wanted:
     """`addresses` are the networks calls may come from, where the settings name none. Raises `SettingsError`."""
     trunk, twilio = settings.trunk, settings.twilio
+    _check_nodes(settings)
     return Wanted(
         name=marked_name(settings),
         domain=domain(settings),
@@ -29,6 +31,16 @@ def wanted(settings: Settings, addresses: tuple[str, ...]) -> Wanted:
         nodes={name: node.model_dump() for name, node in twilio.origination.items()},
         numbers=tuple(dict.fromkeys(twilio.numbers)),
     )
+
+
+def _check_nodes(settings: Settings) -> None:
+    """A secure trunk's calls have to come in over TLS: Asterisk listens to nothing else. Raises `SettingsError`."""
+    for name, node in settings.twilio.origination.items():
+        if settings.trunk.secure and not OVER_TLS.match(node.sip_url):
+            raise SettingsError(
+                f"The trunk is secure, and twilio.origination.{name} would be called without TLS: {node.sip_url}.",
+                remedy='Write its sip_url as "sip:HOST:5061;transport=tls", or set trunk.secure to false.',
+            )
 
 
 def marked_name(settings: Settings) -> str:

@@ -65,9 +65,10 @@ def _transport(protocol: str, listening: Listening) -> Options:
 
 def _tls(trunk: TrunkSettings, files: TlsFiles) -> Options:
     named = {"ca_list_file": files.authorities, "cert_file": files.certificate, "priv_key_file": files.key}
+    wildcard: Options = [("allow_wildcard_certs", "yes")] if carrier_of(trunk).wildcard_certificates else []
     return [
         ("method", "tlsv1_2"),
         ("verify_server", "yes"),
-        ("allow_wildcard_certs", "yes" if carrier_of(trunk).wildcard_certificates else "no"),
+        *wildcard,
         *((key, file) for key, file in named.items() if file is not None),
     ]

@@ -1,4 +1,4 @@
-"""The certificates a secure trunk takes: those the settings name, else what this machine trusts."""
+"""What a secure trunk takes: of Asterisk, and of this machine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,30 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from trunkline.errors import SettingsError
+from trunkline.errors import PbxUnavailable, SettingsError
 from trunkline.settings import AsteriskSettings
 from trunkline.telephony.asterisk_config.transports import TlsFiles
+from trunkline.telephony.asterisk_modules import SECURE
+from trunkline.telephony.asterisk_program import AsteriskProgram
 
+_OLDEST: Final = {18: 14, 19: 6}
+"""Minor version, by the major one, from which Asterisk takes a certificate for `*.example.com`; 20 and up all do."""
 _BUNDLES: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
 """Where Debian, Fedora and SUSE keep all authorities in one file."""
+
+
+def check_encrypts(program: AsteriskProgram) -> None:
+    """Raises `PbxUnavailable` for an Asterisk that can't keep a trunk secure."""
+    remedy = "Install a newer one with SRTP, or let `trunkline pbx fetch` fetch one; or set trunk.secure to false."
+    if missing := sorted(SECURE - program.modules()):
+        raise PbxUnavailable(
+            f"Asterisk lacks {missing[0]}, and can't encrypt without it (trunk.secure).", remedy=remedy
+        )
+    major, minor = (int(part) for part in (*program.version.split("."), "0")[:2])
+    if minor < _OLDEST.get(major, 0):
+        raise PbxUnavailable(
+            f"Asterisk {program.version} is too old to check the trunk's certificate (trunk.secure).", remedy=remedy
+        )
 
 
 def tls_files(settings: AsteriskSettings) -> TlsFiles:
