@@ -30,7 +30,7 @@ from trunkline.settings import AgentSettings
 from trunkline.settings.openai import OpenAISettings
 from trunkline.spoken_text import speakable
 
-FILLER_SECONDS: Final = 0.5
+FILLER_SECONDS: Final = 0.25
 """A tool that takes longer is bridged with words."""
 AGAIN_SECONDS: Final = 0.2
 """Before a model is asked once more."""

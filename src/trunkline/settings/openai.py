@@ -125,7 +125,7 @@ class OpenAISettings(FallbackSettings):
     keys: bool = False
     """Whether the model may press keys, to find its way through another system's menu."""
     tool_filler: str = "One moment, let me look."
-    """Said when a tool takes longer than half a second and nothing was said before; empty: nothing."""
+    """Said when a tool takes longer than a quarter of a second and nothing was said before; empty: nothing."""
     tool_rounds: int = Field(4, ge=1, le=20)
     """How often in one answer the model may use tools before it has to speak."""
     tools: dict[str, HttpToolSettings] = Field(default_factory=dict)
