@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from tests.telephony.etc_asterisk import FILES, FREEPBX, furnish
 from trunkline.settings import AsteriskSettings, Settings, TrunkSettings
+from trunkline.settings.agi import AgiSettings
 from trunkline.telephony.asterisk_config.transports import TlsFiles
 from trunkline.telephony.include_check import Finding, clashes, read_existing
 from trunkline.telephony.include_folder import NAMES, Guest, render_folder
@@ -20,7 +21,7 @@ TRUNK = TrunkSettings(
 
 
 def found(etc: Path, trunk: TrunkSettings = TRUNK, **asterisk: object) -> list[Finding]:
-    settings = Settings(trunk=trunk, asterisk=AsteriskSettings.model_validate(asterisk))
+    settings = Settings(trunk=trunk, asterisk=AsteriskSettings.model_validate(asterisk), agi=AgiSettings(enabled=True))
     existing = read_existing(etc)
     guest = Guest(settings, "127.0.0.1:1", "127.0.0.1:2", "p", TlsFiles(), existing.transport(settings))
     return clashes(existing, render_folder(guest), settings)
@@ -97,6 +98,23 @@ def test_doors_that_are_shut_are_told_and_no_obstacle(tmp_path: Path) -> None:
     (etc / "http.conf").write_text("[general]\nenabled = yes\n")
     (etc / "ari.conf").write_text("[general]\nenabled = no\n")
     assert found(etc)[0].remedy == "In ari.conf set enabled = yes."
+
+
+def test_what_the_owners_transport_does_not_tell_the_carrier(tmp_path: Path) -> None:
+    etc = furnished(tmp_path)
+    (finding,) = found(etc, external_address="203.0.113.7")
+    assert "[transport-udp] of pjsip.conf doesn't tell the carrier 203.0.113.7" in finding.message
+    assert not finding.fatal
+    with (etc / "pjsip.conf").open("a") as stream:
+        stream.write("[transport-udp](+)\nexternal_media_address = 203.0.113.7\n")
+    assert found(etc, external_address="203.0.113.7") == []
+
+
+def test_the_place_stays_where_our_line_is(tmp_path: Path) -> None:
+    etc = furnish(tmp_path / "etc", FREEPBX)
+    (etc / "pjsip_custom.conf").write_text("#include trunkline/pjsip.conf ; ours\n")
+    (etc / "pjsip.conf").write_text("; FreePBX is gone\n")
+    assert read_existing(etc).place("pjsip.conf") == etc / "pjsip_custom.conf"
 
 
 def test_the_places_of_freepbx_and_of_others(tmp_path: Path) -> None:

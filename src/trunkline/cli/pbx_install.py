@@ -20,17 +20,16 @@ from trunkline.cli.shared import AUDIOSOCKET, MASK, SECRETS_FILE, load_settings
 from trunkline.errors import PbxUnavailable
 from trunkline.settings import ENV_PREFIX, Settings
 from trunkline.telephony import pbx_install
+from trunkline.telephony.asterisk_config.transports import TlsFiles
+from trunkline.telephony.encryption import tls_files
 from trunkline.telephony.include_check import Existing, Finding, read_existing
 from trunkline.telephony.include_files import Change, IncludeFiles
 from trunkline.telephony.include_folder import NAMES, Guest, render_folder
 from trunkline.telephony.running_asterisk import RunningAsterisk, console_of
-from trunkline.telephony.encryption import tls_files
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
 STAND_IN = "made-by-install"
 """Shown masked, never written."""
-AGI = "127.0.0.1:4573"
-
 Folder = Annotated[Path, typer.Option(help="Asterisk's configuration, as /etc/asterisk.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 NoReload = Annotated[bool, typer.Option("--no-reload", help="Leave the running Asterisk alone.")]
@@ -42,7 +41,7 @@ AsteriskConf = Annotated[
 def install(  # noqa: PLR0917 - Typer passes options by name
     context: typer.Context,
     into: Folder,
-    agi: Annotated[str, typer.Option(help="host:port where that Asterisk reaches the agents.")] = AGI,
+    agi: Annotated[str | None, typer.Option(help="host:port where that Asterisk reaches [agi]; empty: as set.")] = None,
     audiosocket: Annotated[str, typer.Option(help="host:port that takes the audio of answered calls.")] = AUDIOSOCKET,
     asterisk_conf: AsteriskConf = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; status 2 if anything.")] = False,
@@ -52,18 +51,18 @@ def install(  # noqa: PLR0917 - Typer passes options by name
     """Put trunk, agents and contexts into an Asterisk of your own. May be run any time: what is right stays."""
     settings = load_settings(context)
     existing = _existing(into, writing=not dry_run)
-    place = _place(existing)
+    asterisk = asyncio.run(_running(settings, asterisk_conf or _conf(existing.folder), no_reload))
+    place = _place(existing, asyncio.run(asterisk.group()) if asterisk is not None else None)
     password = settings.asterisk.ari_password or SecretStr(STAND_IN if dry_run else strong_password())
     guest = Guest(
         settings,
-        agi,
+        agi or f"{settings.agi.host}:{settings.agi.port}",
         audiosocket,
         password.get_secret_value(),
-        tls_files(settings.asterisk),
+        tls_files(settings.asterisk) if settings.trunk.secure else TlsFiles(),
         existing.transport(settings),
     )
     files = render_folder(guest)
-    asterisk = asyncio.run(_running(settings, asterisk_conf or _conf(existing.folder), no_reload))
     _tell(asyncio.run(pbx_install.findings(existing, place, settings, files, asterisk)))
     changes = place.plan(files)
     _show(changes)
@@ -121,8 +120,8 @@ def _existing(folder: Path, *, writing: bool) -> Existing:
     return read_existing(folder.absolute())
 
 
-def _place(existing: Existing) -> IncludeFiles:
-    return IncludeFiles(existing.folder, {name: existing.place(name) for name in NAMES})
+def _place(existing: Existing, group: int | None = None) -> IncludeFiles:
+    return IncludeFiles(existing.folder, {name: existing.place(name) for name in NAMES}, group)
 
 
 def _conf(folder: Path) -> Path | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -112,17 +112,22 @@ def _matching(folder: Path, pattern: str) -> Sequence[Path]:
 
 def _sections(lines: Sequence[tuple[Path, str]]) -> list[FoundSection]:
     found: list[FoundSection] = []
+    current = -1
     for file, line in lines:
         if match := _HEAD.match(line):
             rest = [part.strip() for part in (match["rest"] or "").split(",")]
             name = match["name"].strip()
+            same = [place for place, section in enumerate(found) if section.name == name]
+            if "+" in rest and same:
+                current = same[-1]
+                continue
             inherited = [option for part in rest for option in _options_of(found, part)]
             found.append(FoundSection(name, file, tuple(inherited), template="!" in rest))
+            current = len(found) - 1
         elif found and "=" in line and not line.startswith("#"):
             key, _, value = line.partition("=")
-            last = found[-1]
             option = (key.strip(), value.removeprefix(">").strip())
-            found[-1] = FoundSection(last.name, last.file, (*last.options, option), last.template)
+            found[current] = replace(found[current], options=(*found[current].options, option))
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trunkline.settings import Settings
 from trunkline.telephony.existing_config import FoundConfig, FoundSection, read_config, sections_of
+from trunkline.telephony.include_files import has_line
 from trunkline.telephony.include_folder import FOLDER, NAMES, listening
 
 _PORT = re.compile(r":(\d+)$")
@@ -42,11 +43,12 @@ class Existing:
     """By the names of the include folder's files, and `http.conf`."""
 
     def place(self, name: str) -> Path:
-        """The file our line goes to: the one of that name, or what FreePBX leaves to its owner."""
-        for custom in _CUSTOM[name]:
-            if self.folder / custom in self.files[name].files:
-                return self.folder / custom
-        return self.folder / name
+        """The file our line is in or goes to: the one of that name, or what FreePBX leaves to its owner."""
+        usual = self.folder / name
+        places = [self.folder / custom for custom in _CUSTOM[name]]
+        has_it = [place for place in (usual, *places) if has_line(place, name)]
+        included = [place for place in places if place in self.files[name].files]
+        return next(iter((*has_it, *included)), usual)
 
     def transport(self, settings: Settings) -> str | None:
         """The transport that fits the trunk: one on the wanted port, else the first one; `None` when there is none."""
@@ -66,8 +68,9 @@ def clashes(existing: Existing, files: Mapping[str, str], settings: Settings) ->
     """Names of ours that are taken, ports, networks; and what the owner has to allow for ARI."""
     found = [finding for name in NAMES for finding in _names(existing, name, files[name])]
     found += _ports(existing, files["pjsip.conf"], settings)
+    found += _nat(existing, settings)
     found += _networks(existing, files["pjsip.conf"])
-    found += _doors(existing)
+    found += _doors(existing, settings)
     return found
 
 
@@ -105,6 +108,19 @@ def _ports(existing: Existing, pjsip: str, settings: Settings) -> Iterable[Findi
             )
 
 
+def _nat(existing: Existing, settings: Settings) -> Iterable[Finding]:
+    public = settings.asterisk.external_address
+    name = existing.transport(settings)
+    theirs = [one for one in existing.files["pjsip.conf"].of_type("transport") if one.name == name]
+    for transport in theirs if public else ():
+        if transport.get("external_media_address") != public:
+            yield Finding(
+                f"The transport [{transport.name}] of {transport.file.name} doesn't tell the carrier {public}.",
+                f"Set external_media_address and external_signaling_address = {public} there, or nobody is heard.",
+                fatal=False,
+            )
+
+
 def _networks(existing: Existing, pjsip: str) -> Iterable[Finding]:
     ours = [net for section in sections_of(pjsip, Path()) for net in _matches(section)]
     for theirs in existing.files["pjsip.conf"].of_type("identify"):
@@ -137,7 +153,13 @@ def _matches(section: FoundSection) -> list[IPv4Network | IPv6Network]:
     return found
 
 
-def _doors(existing: Existing) -> Iterable[Finding]:
+def _doors(existing: Existing, settings: Settings) -> Iterable[Finding]:
+    if not settings.agi.enabled:
+        yield Finding(
+            "trunkline serve doesn't listen for AGI, so no agent takes calls of that Asterisk.",
+            "Set agi.enabled = true.",
+            fatal=False,
+        )
     if not _yes(existing.files["http.conf"].get("general", "enabled")):
         yield Finding(
             "Asterisk's HTTP server is off: calls can come and go by the dialplan, but none can be placed over ARI.",

@@ -37,12 +37,16 @@ class Change:
 
 
 class IncludeFiles:
-    """The include folder in `folder`, for the files in `places` (by the names of the folder's files)."""
+    """The include folder in `folder`, for the files in `places` (by the names of the folder's files).
 
-    def __init__(self, folder: Path, places: Mapping[str, Path]) -> None:
+    `group` is the id of the group Asterisk runs in; `None`: that of the owner's pjsip.conf.
+    """
+
+    def __init__(self, folder: Path, places: Mapping[str, Path], group: int | None = None) -> None:
         self.folder = folder
         self.ours = folder / FOLDER
         self._places = places
+        self._group = group
 
     @property
     def unfinished(self) -> bool:
@@ -51,7 +55,7 @@ class IncludeFiles:
 
     @property
     def exists(self) -> bool:
-        return self.ours.exists() or any(_has_line(_bytes(place), name) for name, place in self._places.items())
+        return self.ours.exists() or any(has_line(place, name) for name, place in self._places.items())
 
     def plan(self, files: Mapping[str, str]) -> list[Change]:
         """What `write` would change; nothing when all is as it should be."""
@@ -68,6 +72,7 @@ class IncludeFiles:
             ours = [change for change in changes if change.path.parent == self.ours]
             for change in ours:
                 _replace(change.path, change.after or b"", like=self._places["pjsip.conf"], mode=_MODE)
+                self._share(change.path)
             for change in changes:
                 if change not in ours:
                     self._keep(change.path)
@@ -136,8 +141,15 @@ class IncludeFiles:
             if not path.exists():
                 path.mkdir(mode=0o750)
                 _own(path, owner)
+                self._share(path)
         self._sweep()
         _replace(self.ours / UNFINISHED, b"", like=owner, mode=_MODE)
+
+    def _share(self, path: Path) -> None:
+        """Lets Asterisk read it, as far as this user may say so."""
+        if self._group is not None:
+            with suppress(PermissionError):
+                os.chown(path, -1, self._group)
 
     def _sweep(self) -> None:
         """What a killed run was just writing."""
@@ -171,6 +183,11 @@ def with_line(content: bytes | None, name: str) -> bytes:
 
 def without_line(content: bytes, name: str) -> bytes:
     return _line(name).sub(b"", content)
+
+
+def has_line(file: Path, name: str) -> bool:
+    """Whether our line for that file of the folder is in there."""
+    return _has_line(_bytes(file), name)
 
 
 def _has_line(content: bytes | None, name: str) -> bool:

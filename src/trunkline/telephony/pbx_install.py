@@ -10,6 +10,7 @@ from trunkline.errors import PbxUnavailable
 from trunkline.settings import Settings
 from trunkline.telephony.include_check import Existing, Finding, clashes
 from trunkline.telephony.include_files import Change, IncludeFiles
+from trunkline.telephony.include_folder import FOLDER
 from trunkline.telephony.running_asterisk import RunningAsterisk
 
 
@@ -56,9 +57,9 @@ async def install(
     place.write(changes)
     if asterisk is None:
         return
-    errors = await asterisk.reload()
+    errors = [error for error in await asterisk.reload() if FOLDER in error]
     missing = await asterisk.lacks(files)
-    if not missing:
+    if not missing and not errors:
         place.finish()
         return
     if finished_before:
@@ -68,8 +69,8 @@ async def install(
     else:
         await uninstall(place, asterisk)
     raise PbxUnavailable(
-        f"Asterisk didn't take {', '.join(missing)}; everything is as it was before.",
-        remedy=f"It said: {' '.join(errors) or 'nothing.'}",
+        f"Asterisk didn't take {', '.join(missing) or 'it all'}; everything is as it was before.",
+        remedy=f"It said: {' '.join(errors)}" if errors else "See whether your own file is all right up to its end.",
     )
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from trunkline.errors import PbxUnavailable
 from trunkline.settings import AsteriskSettings
 from trunkline.telephony.asterisk_fetch import find_asterisk
@@ -47,6 +49,8 @@ _RELOADS: Final = (
     "manager reload",
 )
 _NOT_THERE: Final = re.compile(r"Unable to find object|not found|There is no (existence|manager)|No such command")
+_ERROR: Final = re.compile(r" ERROR\[\d+\]\S* \S*(?:config|sorcery|pbx_)\S*\.c: (.+)")
+"""Of a log, what comes from the parts of Asterisk that read files; others speak of the network."""
 _KIND: Final = {"extensions.conf": "dialplan show", "ari.conf": "ari show user", "manager.conf": "manager show user"}
 
 
@@ -86,6 +90,11 @@ class RunningAsterisk:
         found = re.findall(r"^ *([A-Z]\w+ directory): +(/.*?) *$", await self.says("core show settings"), re.MULTILINE)
         return {name: Path(path) for name, path in found}
 
+    async def group(self) -> int | None:
+        """Id of the group it runs in; `None` when that can't be seen."""
+        match = re.search(r"PID file: +(/.*?) *$", await self.says("core show settings"), re.MULTILINE)
+        return await asyncio.to_thread(_group_of, Path(match[1])) if match else None
+
     async def objections(self, folder: Path, files: Mapping[str, str]) -> list[Finding]:
         """Why it can't do with these files."""
         version = await self.version() or "0"
@@ -111,7 +120,10 @@ class RunningAsterisk:
         ]
 
     async def reload(self) -> list[str]:
-        """Has everything read again, and returns the errors it logged meanwhile (none where its log can't be read)."""
+        """Has everything read again, and returns what it then found wrong with its files.
+
+        Nothing where its log can't be read; an object it refuses stays as it was before.
+        """
         log = (await self.folders()).get("Log directory", Path("/var/log/asterisk")) / _CHANNEL
         await self.says(f"logger add channel {_CHANNEL} error")
         try:
@@ -149,18 +161,25 @@ class RunningAsterisk:
         return frozenset(line.split(".so")[0] for line in lines if ".so " in line and " Running " in line)
 
 
+def _group_of(pid_file: Path) -> int | None:
+    try:
+        return psutil.Process(int(pid_file.read_text())).gids().effective
+    except (OSError, ValueError, psutil.Error):
+        return None
+
+
 def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
 def _errors(log: Path) -> list[str]:
-    """What a log says, without times and places; the log is removed."""
+    """What a log says of configuration files; the log is removed."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = log.read_text(encoding="utf-8", errors="replace")
         log.unlink()
     except OSError:
         return []
-    return list(dict.fromkeys(line.partition(": ")[2] for line in lines if " ERROR[" in line))
+    return list(dict.fromkeys(_ERROR.findall(text)))
 
 
 def _how_to_load(module: str) -> str:
