@@ -19,7 +19,7 @@ from sipmessage import Response
 
 from trunkline.errors import NotReady
 from trunkline.settings import TrunkSettings
-from trunkline.sip import sdp
+from trunkline.sip import sdes, sdp
 from trunkline.sip.caller import Answered, CallerEvent, Identity, Refused, Ringing, SipCaller
 from trunkline.sip.endpoint import Side, SipEndpoint
 from trunkline.sip.message import PeerAddress, Transport
@@ -128,7 +128,8 @@ async def invite(
     password = trunk.password.get_secret_value() if with_digest and trunk.password else None
     host = place.partition(":")[0]
     who = Identity(f"sip:{NOBODY}@{place}", f"sip:{shown}@{host}", trunk.username or "trunkline", password)
-    offer = sdp.build_offer(way.own, _DISCARD, session=secrets.randbits(31))
+    crypto = sdes.new_crypto() if way.transport == "tls" else None
+    offer = sdp.build_offer(way.own, _DISCARD, session=secrets.randbits(31), crypto=crypto)
 
     def caller(own: PeerAddress) -> SipCaller:
         return SipCaller(who, own, way.peer, offer, _token, transport=way.transport)
