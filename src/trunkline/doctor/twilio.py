@@ -12,6 +12,7 @@ from typing import Final
 from trunkline.carriers.twilio.facts import Alert, Node, Trunk
 from trunkline.doctor.account import Account
 from trunkline.doctor.check import Check, Verdict, skipped
+from trunkline.doctor.probe import NOBODY
 from trunkline.doctor.twilio_verdicts import (
     DEFAULT_PORT,
     judge_account,
@@ -133,9 +134,13 @@ async def _ports_here(nodes: Iterable[Node], here: Collection[str]) -> dict[str,
 
 
 async def _alerts_of_trunk(account: Account) -> list[Alert]:
-    """Those of other trunks left out, as far as they tell."""
+    """Those of other trunks left out, as far as they tell, and those of the doctor's own INVITEs."""
     alerts, trunk = await asyncio.gather(account.alerts(), account.trunk())
     calls = list(dict.fromkeys(alert.about for alert in alerts if alert.about.startswith("CA")))
     attempts = dict(zip(calls, await asyncio.gather(*map(account.attempt, calls)), strict=True))
-    others = {sid for sid, attempt in attempts.items() if trunk and attempt.trunk not in (None, trunk.sid)}
+    others = {
+        sid
+        for sid, attempt in attempts.items()
+        if attempt.number == NOBODY or (trunk and attempt.trunk not in (None, trunk.sid))
+    }
     return [alert for alert in alerts if alert.about not in others]

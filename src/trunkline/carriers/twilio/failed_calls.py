@@ -15,7 +15,7 @@ from typing import Final
 
 from trunkline.carriers import diagnosis
 from trunkline.carriers.twilio.facts import Alert, Facts
-from trunkline.errors import TrunklineError
+from trunkline.errors import CarrierError, TrunklineError
 from trunkline.events import CallCreated, CallStateChanged, CallUpdate
 from trunkline.models import CallEnd, CallEvent, CallId, CallState
 from trunkline.ports import CallStore
@@ -26,6 +26,9 @@ PATIENCE: Final = timedelta(seconds=60)
 """How long after a call's end its alert is waited for; Twilio says that they may be late, not how late."""
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between looks; the last one is kept to."""
+LOOKING: Final = "alerts of failed calls"
+NOT_ACTIVE: Final = 20005
+"""The REST API's number for an account that is suspended or closed."""
 SLACK: Final = timedelta(seconds=10)
 """By which Twilio's clock and ours may differ."""
 OF_THE_TRUNK: Final = frozenset({10001, 10004, 32001, 32201, 32202, 32207, 32208, 32209})
@@ -64,7 +67,13 @@ class Alerts:
 
     def find(self, calls: Sequence[FailedCall]) -> dict[FailedCall, Alert]:
         """Of these calls, at least one, those that are explained by now. Raises `CarrierError`."""
-        alerts = self._facts.alerts(min(call.dialled_at for call in calls) - SLACK)
+        try:
+            alerts = self._facts.alerts(min(call.dialled_at for call in calls) - SLACK)
+        except CarrierError as error:
+            if error.details.get("code") != NOT_ACTIVE:
+                raise
+            # Twilio tells nothing of an account that isn't active, and this is what we wanted to know.
+            alerts = tuple(Alert(diagnosis.NO_ACCOUNT, call.ended_at, "") for call in calls)
         about = {alert.about for alert in alerts if alert.about.startswith("CA")}
         self._called = {sid: self._called.get(sid) or self._facts.attempt(sid).number for sid in about}
         explained = ((call, alert_of(call, alerts, self._called)) for call in calls)
@@ -113,7 +122,7 @@ class FailedCalls:
     def _look_for(self, call: FailedCall) -> None:
         self._open.append(call)
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(), name="alerts of failed calls")
+            self._looking = asyncio.create_task(self._look(), name=LOOKING)
 
     async def _look(self) -> None:
         """Until every open call is explained or given up; one look serves them all."""
