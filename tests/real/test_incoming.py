@@ -11,8 +11,8 @@ import pytest_asyncio
 from tests.real.premises import AGENT, CALLER_ID, NUMBER, Premises, left_as_found, open_premises
 from trunkline.events import CallCreated
 from trunkline.models import CallId, Direction
+from trunkline.rehearsal.attempt import Attempt
 from trunkline.rehearsal.dialling import Destination, dial_all
-from trunkline.rehearsal.placing import Attempt
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.studio import Studio
 from trunkline.settings import IncomingSettings

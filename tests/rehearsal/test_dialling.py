@@ -13,11 +13,11 @@ import pytest
 
 from tests.rehearsal.sip_caller import NUMBER
 from trunkline.errors import NotReady, SettingsError
+from trunkline.rehearsal.attempt import Attempt
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.clip import Clip
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.dialling import Destination, destination, dial_all
-from trunkline.rehearsal.placing import Attempt
 from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.studio import Studio, tone

@@ -11,9 +11,9 @@ import pytest
 from tests.rehearsal.call_reports import call_report, spoken
 from trunkline.errors import NotReady
 from trunkline.models import Speaker
+from trunkline.rehearsal.attempt import Attempt
 from trunkline.rehearsal.judgement import Finding, Verdict
 from trunkline.rehearsal.page import JSON, JUNIT, overall, turns_of, write_results
-from trunkline.rehearsal.placing import Attempt
 from trunkline.rehearsal.report import KeyPress
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.session import Outcome

@@ -8,6 +8,7 @@ async with StandInCarrier(CarrierConfig(), people=[scenario], out_dir=folder) as
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,12 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from trunkline.errors import SettingsError
+from trunkline.errors import NotReady, SettingsError
 from trunkline.ports import SpeechToText
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.frame_clock import FrameClock
 from trunkline.rehearsal.listening import ThrowAwayAuthority, listen
 from trunkline.rehearsal.measurement import magnitude_of
+from trunkline.rehearsal.origination import Origination
 from trunkline.rehearsal.progress import CallOver, CallTurnedAway, Progress
 from trunkline.rehearsal.referral import Target
 from trunkline.rehearsal.rehearsed_call import RehearsedCall
@@ -52,6 +54,8 @@ from trunkline.sip.message import PeerAddress, Transport
 NO_ACK = "The answer was never acknowledged along the Record-Route, so the carrier dropped the call."
 WILDCARD = "*.pstn.twilio.com"
 """As the carrier's own certificate has it: termination URIs of an account's trunks."""
+CALLER = "+14155550143"
+"""Who calls in, where nobody else is named."""
 FAREWELL_SECONDS = 1.0
 """How long a closing carrier waits for its BYEs to be answered."""
 
@@ -157,6 +161,28 @@ class StandInCarrier:
         async with asyncio.timeout(timeout):
             return await self._ready.get()
 
+    async def call_in(self, number: str, *, caller: str = CALLER, person: str | None = None) -> CallReport:
+        """Somebody calls one of our numbers; the report, once that call is over.
+
+        `person`: name of their scenario; absent: the first one. Raises `NotReady` where nobody gets such calls.
+        """
+        trunk = self.trunks.trunk_of(number)
+        if trunk is None or not trunk.active:
+            raise NotReady(
+                f"Calls to {number} lead to no trunk that is in service.", remedy="Attach the number to a trunk."
+            )
+        who = next(one for one in self._people if person in (None, one.scenario.name))
+        record, outcome, seconds = self._kept.began(trunk, number, caller, "trunking-originating"), "failed", 0.0
+        origination = Origination(self._exchange, self.config.failover_seconds, random.Random())
+        try:
+            call = await origination.call(trunk, number, caller, who, record["sid"])
+            report = await asyncio.to_thread(call.report, self._out_dir)
+            outcome, seconds = report.outcome, report.duration or 0.0
+        finally:
+            self._kept.over(record, outcome, seconds)
+        self._over(report)
+        return report
+
     async def __aenter__(self) -> Self:
         """Prepare what people say, then listen. Raises `SettingsError`, `SpeechUnavailable`, `NotReady`."""
         _check_people(self._scenarios)
@@ -243,6 +269,9 @@ class StandInCarrier:
             del self._calls[sip]
         report = await asyncio.to_thread(call.report, tuple(self.agent.trace), self._out_dir)
         self._kept.over(record, report.outcome, report.duration or 0.0)
+        self._over(report)
+
+    def _over(self, report: CallReport) -> None:
         self.reports.append(report)
         self._ready.put_nowait(report)
         self.tell(CallOver(report))

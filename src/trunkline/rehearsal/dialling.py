@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ from typing import cast
 
 from trunkline.errors import NotReady, SettingsError
 from trunkline.rehearsal.assessment import sip_lines
+from trunkline.rehearsal.attempt import Attempt
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.frame_clock import FrameClock
 from trunkline.rehearsal.measurement import magnitude_of
 from trunkline.rehearsal.media_line import MediaLine
-from trunkline.rehearsal.placing import Attempt
 from trunkline.rehearsal.progress import CallOver, PhoneAnswered, PhoneRang, Progress
 from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.srtp import Srtp
@@ -57,9 +58,13 @@ class Destination:
     """Number or name that is shown; absent: the user name."""
     transport: Transport = "udp"
     """Over TLS the audio is SRTP."""
+    tls: ssl.SSLContext | None = None
+    """Whom to trust; `None`: whom this machine does."""
+    silence: float = RING_SECONDS
+    """Seconds without any answer after which the call is given up."""
 
-    @property
-    def identity(self) -> Identity:
+    def identity(self, own: PeerAddress) -> Identity:
+        """Who calls; `own`: where we are reached."""
         place = self.host if self.port == DEFAULT_PORTS[self.transport] else f"{self.host}:{self.port}"
         user = self.username or "rehearsal"
         return Identity(f"sip:{self.number}@{place}", f"sip:{self.caller or user}@{self.host}", user, self.password)
@@ -88,7 +93,7 @@ async def dial_all(
     tell: Callable[[Progress], None] = lambda _: None,
 ) -> list[Attempt]:
     """Everybody calls, so many at a time. Raises `NotReady` when the host has no address."""
-    peer, own_host = await _addresses(to)
+    peer, own_host = await locate(to)
     if out_dir is not None:
         await asyncio.to_thread(out_dir.mkdir, parents=True, exist_ok=True)
     exchange = Exchange(FrameClock(), own_host, magnitude_of(CarrierConfig().audible_dbfs), None, tell)
@@ -116,18 +121,21 @@ class DialledCall:
         self._talk = talk
         self._exchange = exchange
         self._outcome = "no-answer"
+        self.refused: int | None = None
+        """Status with which the other side declined."""
         self._answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._endpoint: SipEndpoint[SipCaller]
 
     @classmethod
     async def begin(cls, to: Destination, peer: PeerAddress, person: Person, exchange: Exchange) -> DialledCall:
         """Send the INVITE."""
+        wire = await reach(to.transport, exchange.host, peer, tls=to.tls, server_name=to.host)
         line = MediaLine(exchange.host, codec="ulaw", offer=NOWHERE, threshold=exchange.threshold)
         crypto = sdes.new_crypto() if to.transport == "tls" else None
         call = cls(to, Talk(person, line, exchange), exchange, crypto)
         offer = sdp.build_offer(exchange.host, line.port, session=secrets.randbits(31), crypto=crypto)
-        wire = await reach(to.transport, exchange.host, peer, server_name=to.host)
-        caller = SipCaller(to.identity, wire.address, peer, offer, lambda: secrets.token_hex(8), transport=to.transport)
+        identity = to.identity(wire.address)
+        caller = SipCaller(identity, wire.address, peer, offer, lambda: secrets.token_hex(8), transport=to.transport)
         call._endpoint = SipEndpoint(caller, [wire], call._event)
         exchange.tell(PhoneRang(to.number, person.scenario.name))
         call._endpoint.act(lambda caller, now: caller.call(now))
@@ -145,11 +153,19 @@ class DialledCall:
         finally:
             self._talk.close()
             self._endpoint.act(lambda caller, now: caller.hang_up(now))
-            await self._endpoint.quiet(FAREWELL_SECONDS)
+            if self.heard:
+                await self._endpoint.quiet(FAREWELL_SECONDS)
             self._endpoint.close()
 
+    @property
+    def heard(self) -> bool:
+        """There is somebody at the other side."""
+        return self._endpoint.agent.heard
+
     async def _live(self) -> None:
-        await asyncio.wait({self._answered}, timeout=RING_SECONDS)
+        await asyncio.wait({self._answered}, timeout=self._to.silence)
+        if self.heard:
+            await asyncio.wait({self._answered}, timeout=RING_SECONDS)
         if self._answered.done() and self._answered.result():
             await self._talk.converse()
 
@@ -164,6 +180,7 @@ class DialledCall:
                 self._exchange.tell(PhoneAnswered(self._to.number, self._talk.person.scenario.name))
                 self._answered.set_result(True)
             case Refused(code, phrase):
+                self.refused = code
                 self._outcome = OUTCOMES.get(code, "declined" if 400 <= code < 500 or code >= 600 else "failed")
                 self._talk.problems.append(f"The call was refused: {code} {phrase}.")
                 if not self._answered.done():
@@ -177,16 +194,15 @@ class DialledCall:
         """What the call was like; written into `folder` too. Blocking; for a thread."""
         caller = self._endpoint.agent
         lines = sip_lines(caller.trace, caller.call_id, self._talk.moments.invited)
-        identity = self._to.identity
-        signalling = Signalling(caller.call_id, self._to.number, identity.caller, self._outcome, lines)
+        signalling = Signalling(caller.call_id, self._to.number, caller.identity.caller, self._outcome, lines)
         report = self._talk.report(signalling, recorded=folder is not None)
         if folder is not None:
             self._talk.save(folder, signalling, report)
         return report
 
 
-async def _addresses(to: Destination) -> tuple[PeerAddress, str]:
-    """Of the other side, and ours as it sees it."""
+async def locate(to: Destination) -> tuple[PeerAddress, str]:
+    """The other side's address, and ours as it sees it. Raises `NotReady`."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             to.host, to.port, family=socket.AF_INET, type=socket.SOCK_DGRAM

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from trunkline.errors import NotReady, RequestError, TrunklineError
+from trunkline.rehearsal.attempt import Attempt
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.progress import CallOver, CallPlaced, CallTurnedAway, Progress
 from trunkline.rehearsal.report import CallReport
@@ -30,19 +31,6 @@ class Service:
     url: str
     agent: str
     api_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One call that was to be rehearsed."""
-
-    scenario: Scenario
-    report: CallReport | None
-    """`None`: it never came."""
-    error: TrunklineError | None = None
-    """Why it didn't."""
-    disposition: str | None = None
-    """As the service tells it."""
 
 
 class Placing:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trunkline.errors import NotReady, SettingsError, SpeechUnavailable
+from trunkline.rehearsal.attempt import Attempt
 from trunkline.rehearsal.built_in import built_in_service
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.dialling import Destination, dial_all
 from trunkline.rehearsal.hearing import agent_words
 from trunkline.rehearsal.judgement import SCRIPT, Evidence, Finding, Verdict, acts, judge
-from trunkline.rehearsal.placing import POINT_TRUNK, Attempt, Placing, Service
+from trunkline.rehearsal.placing import POINT_TRUNK, Placing, Service
 from trunkline.rehearsal.progress import BuiltInStarting, CarrierListening, Judging, Progress
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.steps import Interrupt, Say

@@ -37,6 +37,10 @@ class Identity:
     """SIP URI we show."""
     username: str
     password: str | None = None
+    headers: tuple[Header, ...] = ()
+    """What its INVITE has beside the usual ones."""
+    contact: str | None = None
+    """Contact, where it isn't where we are reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class SipCaller:
         self.events: deque[CallerEvent] = deque()
         self.trace: deque[TraceLine] = deque()
         self.call_id = token()
-        self._identity = identity
+        self.identity = identity
         self._address = address
         self._peer = peer
         self._offer = offer
@@ -127,7 +131,8 @@ class SipCaller:
         """INVITE; over UDP repeated until anything is answered."""
         self._sequence += 1
         self._branch = self._new_branch()
-        self._invite = self._request("INVITE", self._identity.target, self._branch, headers=proof, body=self._offer)
+        headers = (*self.identity.headers, *proof)
+        self._invite = self._request("INVITE", self.identity.target, self._branch, headers=headers, body=self._offer)
         self._send(self._invite)
         self._interval = self._timers.t1
         self._give_up_at = now + self._timers.patience
@@ -144,7 +149,7 @@ class SipCaller:
         elif self._phase is _Phase.CALLING:
             self._cancel_wanted = True
             if self._provisional:  # before that it mustn't be sent (RFC 3261 §9.1)
-                cancel = self._request("CANCEL", self._identity.target, self._branch)
+                cancel = self._request("CANCEL", self.identity.target, self._branch)
                 self._transactions.request(self._branch, "CANCEL", self._datagram(cancel), now)
 
     # ── from the network ───────────────────────────────────────────────────────────────────────────────────────
@@ -179,7 +184,7 @@ class SipCaller:
         if answer.code < 300:
             self._accepted(answer.message, now)
             return
-        self._send(self._request("ACK", self._identity.target, self._branch, to_tag=_tag(answer.message)))
+        self._send(self._request("ACK", self.identity.target, self._branch, to_tag=_tag(answer.message)))
         if self._phase is not _Phase.CALLING:
             return
         proof = self._proof(answer)
@@ -210,13 +215,13 @@ class SipCaller:
 
     def _proof(self, answer: Answer) -> Header | None:
         names = CHALLENGES.get(answer.code)
-        if names is None or self._identity.password is None or self._challenges >= MOST_CHALLENGES:
+        if names is None or self.identity.password is None or self._challenges >= MOST_CHALLENGES:
             return None
         asked = parse_parameters(answer.message.headers.get(names[0]) or "")
         if not {"realm", "nonce"} <= asked.keys() or (self._challenges and asked.get("stale", "").lower() != "true"):
             return None
-        uri, password = self._identity.target, self._identity.password
-        value = authorization(asked, username=self._identity.username, password=password, method="INVITE", uri=uri)
+        uri, password = self.identity.target, self.identity.password
+        value = authorization(asked, username=self.identity.username, password=password, method="INVITE", uri=uri)
         return names[1], value
 
     def _asked(self, request: Incoming, now: float) -> None:
@@ -265,6 +270,11 @@ class SipCaller:
         self._repeat_at = now + self._interval
         self._send(self._invite)
 
+    @property
+    def heard(self) -> bool:
+        """Anything came from the other side."""
+        return any(line.direction == "in" for line in self.trace)
+
     def quiet(self) -> bool:
         """Nothing is owed."""
         return self._phase is _Phase.ENDED and not self._transactions.own_pending
@@ -280,7 +290,7 @@ class SipCaller:
 
     @property
     def _contact(self) -> str:
-        return sip_message.own_uri(self._transport, self._address, user=self._identity.username)
+        return self.identity.contact or sip_message.own_uri(self._transport, self._address, user=self.identity.username)
 
     def _new_branch(self) -> str:
         return f"z9hG4bK{self._token()}"
@@ -294,9 +304,12 @@ class SipCaller:
     def _in_dialog(self, method: str, branch: str, sequence: int) -> bytes:
         """Along the Record-Route, to the Contact (RFC 3261 §12.2.1.1)."""
         assert self._answer is not None
-        routes = tuple(("Route", value) for value in reversed(self._answer.headers.getlist("Record-Route")))
+        recorded = self._answer.headers.getlist("Record-Route")
+        # Proxies that the INVITE came through by its own words lie behind us.
+        ahead = [value for value in reversed(recorded) if ("Record-Route", value) not in self.identity.headers]
+        routes = tuple(("Route", value) for value in ahead)
         contact = self._answer.contact
-        uri = str(contact[0].uri) if contact else self._identity.target
+        uri = str(contact[0].uri) if contact else self.identity.target
         return self._request(method, uri, branch, to_tag=_tag(self._answer), headers=routes, sequence=sequence)
 
     def _request(
@@ -311,8 +324,8 @@ class SipCaller:
         sequence: int | None = None,
     ) -> bytes:
         lines: list[Header] = [
-            ("From", f"<{self._identity.caller}>;tag={self._tag}"),
-            ("To", f"<{self._identity.target}>" + (f";tag={to_tag}" if to_tag else "")),
+            ("From", f"<{self.identity.caller}>;tag={self._tag}"),
+            ("To", f"<{self.identity.target}>" + (f";tag={to_tag}" if to_tag else "")),
             ("Call-ID", self.call_id),
             ("CSeq", f"{sequence or self._sequence} {method}"),
             ("Contact", self._contact),
