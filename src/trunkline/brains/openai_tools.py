@@ -42,6 +42,11 @@ class AgentTools:
         if self._asking is not None and not self._asking.done():
             await asyncio.wait({self._asking}, timeout=_PATIENCE)
 
+    async def listed(self) -> None:
+        """Until every MCP server has been asked. Raises `BrainError` where one can't be."""
+        for server in list(self._unknown):
+            await self._add(server)
+
     def specs(self) -> list[ToolSpec]:
         return self._box.specs()
 
@@ -68,10 +73,12 @@ class AgentTools:
 
     async def _ask_one(self, server: McpServer) -> None:
         try:
-            tools = await server.tools()
+            await self._add(server)
         except BrainError as error:
             log.warning("%s The model does without its tools.", error)
-            return
+
+    async def _add(self, server: McpServer) -> None:
+        tools = await server.tools()
         self._unknown.remove(server)
         for tool in tools:
             try:

@@ -17,7 +17,7 @@ from trunkline.cli.shared import load_settings
 from trunkline.doctor.account import Account
 from trunkline.doctor.check import Check, Finding, State, Verdict, examine, well, wrong
 from trunkline.doctor.machine import Asterisk, Clock, Disk
-from trunkline.doctor.minds import N8n, Speech
+from trunkline.doctor.minds import Model, N8n, Speech
 from trunkline.doctor.network import Nat, Ports
 from trunkline.doctor.real_call import RealCall
 from trunkline.doctor.speech_servers import speech_server_checks
@@ -59,6 +59,7 @@ def checks(settings: Settings, call: str = "") -> list[Check]:
     trunk, facts = settings.trunk, open_facts(settings.twilio)
     account = None if facts is None else Account(facts, settings)
     workflows = [N8n(name, agent) for name, agent in settings.agents.items() if agent.brain == "n8n"]
+    models = [Model(name, agent) for name, agent in settings.agents.items() if agent.brain == "openai"]
     return [
         Asterisk(settings),
         Ports(settings),
@@ -69,6 +70,7 @@ def checks(settings: Settings, call: str = "") -> list[Check]:
         Speech(settings),
         *speech_server_checks(settings),
         *workflows,
+        *models,
         Disk(settings),
         Clock(),
         LoopCall(settings),
