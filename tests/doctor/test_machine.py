@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.doctor.check import State
-from trunkline.doctor.machine import Clock, Disk, judge_asterisk, judge_clock, judge_space
+from trunkline.doctor.check import State, Verdict, examine
+from trunkline.doctor.machine import Asterisk, Clock, Disk, judge_asterisk, judge_clock, judge_space
 from trunkline.settings import ServiceSettings, Settings
 from trunkline.telephony.asterisk_modules import REQUIRED
 
@@ -34,6 +34,28 @@ def test_a_missing_module_is_named() -> None:
 
 def test_a_version_without_fixes_is_remarked_on() -> None:
     assert judge_asterisk("18.26.4", REQUIRED).remarks and not judge_asterisk("22.5.0", REQUIRED).remarks
+
+
+async def test_a_secure_trunk_takes_more(tmp_path: Path) -> None:
+    binary, modules = tmp_path / "sbin/asterisk", tmp_path / "lib/asterisk/modules"
+    binary.parent.mkdir()
+    binary.write_text("#!/bin/sh\necho 'Asterisk 22.5.1'\n")
+    binary.chmod(0o755)
+    modules.mkdir(parents=True)
+    for name in REQUIRED:
+        (modules / f"{name}.so").touch()
+
+    async def verdict(**trunk: object) -> Verdict:
+        asterisk = {"binary": binary, "tls_ca": tmp_path / "authorities.pem"}
+        (finding,) = await examine([Asterisk(Settings.model_validate({"asterisk": asterisk, "trunk": trunk}))])
+        return finding.verdict
+
+    assert (await verdict()).state is State.WELL
+    assert "res_srtp" in (await verdict(secure=True)).text
+    (modules / "res_srtp.so").touch()
+    assert "authorities.pem" in (await verdict(secure=True)).text
+    (tmp_path / "authorities.pem").touch()
+    assert (await verdict(secure=True)).state is State.WELL
 
 
 def test_room(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from trunkline.doctor.check import State
 from trunkline.doctor.network import Ports, judge_addresses
 from trunkline.doctor.probe import Way
-from trunkline.settings import AsteriskSettings, ServiceSettings, Settings
+from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
 
 ABROAD = ("54.172.60.1", 5060)
 HOME = Way(ABROAD, "192.168.1.5")
@@ -55,7 +55,12 @@ async def test_ports(tmp_path: Path) -> None:
         service = ServiceSettings(data_dir=tmp_path, port=taken)
         verdict = await Ports(Settings(service=service)).run()
         assert verdict.state is State.WRONG and f"127.0.0.1:{taken}" in verdict.text
-    free = ServiceSettings(data_dir=tmp_path, port=0)
+        free = ServiceSettings(data_dir=tmp_path, port=0)
+        # Taken over TCP: that is a transport of plain trunks too, and the only one of secure ones.
+        sip = AsteriskSettings(address="127.0.0.1", sip_port=taken)
+        for trunk in (TrunkSettings(), TrunkSettings(secure=True)):
+            verdict = await Ports(Settings(service=free, asterisk=sip, trunk=trunk)).run()
+            assert verdict.state is State.WRONG and f"127.0.0.1:{taken}" in verdict.text
     assert (await Ports(Settings(service=free)).run()).state is State.WELL
     strange = AsteriskSettings(address="192.0.2.77")
     verdict = await Ports(Settings(service=free, asterisk=strange)).run()

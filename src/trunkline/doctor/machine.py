@@ -16,6 +16,7 @@ from trunkline.doctor.check import Verdict, well, wrong
 from trunkline.settings import Settings
 from trunkline.telephony.asterisk_fetch import find_asterisk
 from trunkline.telephony.asterisk_modules import REQUIRED
+from trunkline.telephony.encryption import check_encrypts, tls_files
 
 LIMIT: Final = 10.0
 FETCH: Final = "Fetch one with `trunkline pbx fetch`, or leave asterisk.binary empty."
@@ -43,6 +44,9 @@ class Asterisk:
         program = await find_asterisk(self.settings.asterisk)
         if program is None:
             return wrong("There is no Asterisk yet.", "Fetch one with `trunkline pbx fetch`.")
+        if self.settings.trunk.secure:
+            check_encrypts(program)
+            await asyncio.to_thread(tls_files, self.settings.asterisk)
         return judge_asterisk(program.version, await asyncio.to_thread(program.modules))
 
 

@@ -46,12 +46,14 @@ class Ports:
                 "Stop what else uses the port, or set service.host and service.port (0 takes a free one).",
             )
         own = asterisk.address or "0.0.0.0"
-        if trouble := _trouble(own, asterisk.sip_port, socket.SOCK_DGRAM):
-            return wrong(
-                f"Asterisk can't listen on {own}:{asterisk.sip_port}: {trouble}.",
-                "Stop what else uses the port, or set asterisk.sip_port to another one, or 0; asterisk.address has to "
-                "be an address of this machine.",
-            )
+        plain = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+        for kind in (socket.SOCK_STREAM,) if self.settings.trunk.secure else plain:
+            if trouble := _trouble(own, asterisk.sip_port, kind):
+                return wrong(
+                    f"Asterisk can't listen on {own}:{asterisk.sip_port}: {trouble}.",
+                    "Stop what else uses the port, or set asterisk.sip_port to another one, or 0; asterisk.address has "
+                    "to be an address of this machine.",
+                )
         return well(f"free: HTTP {service.port or 'any'}, SIP {asterisk.sip_port or 'any'}; RTP for {room} calls")
 
 
