@@ -69,6 +69,9 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         os.fchmod(stream.fileno(), 0o600)  # a leftover of an earlier try may have another mode
+        if os.geteuid() == 0:  # by sudo: whoever runs the service has to read it
+            owner = (path if path.exists() else path.absolute().parent).stat()
+            os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
