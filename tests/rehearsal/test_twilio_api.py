@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from trunkline.rehearsal.termination import ANSWERS, Cause
 from trunkline.rehearsal.twilio_account import TwilioAccount
+from trunkline.rehearsal.twilio_calls import TwilioCalls
 from trunkline.rehearsal.twilio_shapes import Refused
+from trunkline.rehearsal.twilio_trunks import TwilioTrunks
 
 PUBLISHED = Path(__file__).parents[3] / "shared/data/twilio-openapi"
 OLD = "/2010-04-01/Accounts"
@@ -27,9 +30,11 @@ def build(account: TwilioAccount) -> list[tuple[str, str, str, dict[str, Any]]]:
     seen: list[tuple[str, str, str, dict[str, Any]]] = []
     sip, old = f"{OLD}/{account.sid}/SIP", "api_v2010_trunk_paths"
 
-    def ask(file: str, template: str, method: str, path: str, form: dict[str, str]) -> dict[str, Any]:
+    def ask(
+        file: str, template: str, method: str, path: str, form: dict[str, str], *, expected: int = 200
+    ) -> dict[str, Any]:
         status, body = account.answer(method, path, form, {})
-        assert status == (201 if method == "POST" and not re.search(r"Sid}(\.json)?$|/Recording$", template) else 200)
+        assert (status, body is None) == (expected, False)
         assert body is not None
         seen.append((file, template, method.lower(), body))
         return body
@@ -37,7 +42,7 @@ def build(account: TwilioAccount) -> list[tuple[str, str, str, dict[str, Any]]]:
     def make(file: str, template: str, path: str, form: dict[str, str]) -> dict[str, Any]:
         """Made, changed or fetched, and listed."""
         ending = ".json" if file == old else ""
-        made = ask(file, template + ending, "POST", path + ending, form)
+        made = ask(file, template + ending, "POST", path + ending, form, expected=201)
         one = f"{template}/{{Sid}}{ending}"
         ask(file, one, "GET", f"{path}/{made['sid']}{ending}", {})
         ask(file, template + ending, "GET", path + ending, {})
@@ -61,7 +66,11 @@ def build(account: TwilioAccount) -> list[tuple[str, str, str, dict[str, Any]]]:
     numbers = f"{OLD}/{account.sid}/IncomingPhoneNumbers"
     number = make(old, f"{base}/IncomingPhoneNumbers", numbers, {"PhoneNumber": "+14155550111"})
     account.verify("+14155550113")
-    ask(old, f"{base}/OutgoingCallerIds.json", "GET", f"{OLD}/{account.sid}/OutgoingCallerIds.json", {})
+    caller_ids = f"{OLD}/{account.sid}/OutgoingCallerIds.json"
+    ask(old, f"{base}/OutgoingCallerIds.json", "POST", caller_ids, {"PhoneNumber": "+14155550114"})
+    ask(old, f"{base}/OutgoingCallerIds.json", "GET", caller_ids, {})
+    ask(old, f"{OLD}.json", "GET", f"{OLD}.json", {})
+    ask(old, f"{OLD}/{{Sid}}.json", "POST", f"{OLD}/{account.sid}.json", {"Status": "active"})
     ask(old, f"{base}/Balance.json", "GET", f"{OLD}/{account.sid}/Balance.json", {})
     ask(old, f"{OLD}/{{Sid}}.json", "GET", f"{OLD}/{account.sid}.json", {})
 
@@ -76,6 +85,34 @@ def build(account: TwilioAccount) -> list[tuple[str, str, str, dict[str, Any]]]:
     ask(new, f"{there}/Recording", "GET", f"{here}/Recording", {})
     ask(new, f"{there}/Recording", "POST", f"{here}/Recording", {"Mode": "record-from-answer"})
     ask(new, f"{trunks}/{{Sid}}", "POST", here, {"Secure": "true"})
+
+    rules = TwilioTrunks(account).trunk("a.pstn.twilio.com")
+    assert rules is not None
+    TwilioCalls(account).refused(rules, "+14155550123", "+14155550111", ANSWERS[Cause.NOT_IN_ACL])
+    TwilioCalls(account).over(TwilioCalls(account).began(rules, "+14155550123", "+14155550111"), "answered", 3.2)
+    TwilioCalls(account).began(rules, "+14155550111", "+14155550177", "trunking-originating")
+    calls = f"{OLD}/{account.sid}/Calls"
+    for call in ask(old, f"{base}/Calls.json", "GET", f"{calls}.json", {})["calls"]:
+        ask(old, f"{base}/Calls/{{Sid}}.json", "GET", f"{calls}/{call['sid']}.json", {})
+    (alert,) = ask("monitor_v1", "/v1/Alerts", "GET", "/v1/Alerts", {})["alerts"]
+    ask("monitor_v1", "/v1/Alerts/{Sid}", "GET", f"/v1/Alerts/{alert['sid']}", {})
+
+    voice, countries = "voice_v1", "/v1/DialingPermissions/Countries"
+    ask(voice, countries, "GET", countries, {})
+    ask(voice, f"{countries}/{{IsoCode}}", "GET", f"{countries}/US", {})
+    prefixes = "HighRiskSpecialPrefixes"
+    ask(voice, f"{countries}/{{IsoCode}}/{prefixes}", "GET", f"{countries}/LV/{prefixes}", {})
+    bulk = "/v1/DialingPermissions/BulkCountryUpdates"
+    ask(
+        voice,
+        bulk,
+        "POST",
+        bulk,
+        {"UpdateRequest": '[{"iso_code": "GB", "low_risk_numbers_enabled": true}]'},
+        expected=201,
+    )
+    ask(voice, "/v1/Settings", "GET", "/v1/Settings", {})
+    ask(voice, "/v1/Settings", "POST", "/v1/Settings", {"DialingPermissionsInheritance": "false"}, expected=202)
     return seen
 
 
@@ -135,6 +172,11 @@ def post(path: str, **form: str) -> Callable[[TwilioAccount], object]:
         (post(f"{OLD}/AC/SIP/CredentialLists.json"), 400, 20001),
         (lambda account: account.answer("GET", "/v1/Trunks/TK1", {}, {}), 404, 20404),
         (lambda account: account.answer("GET", "/v1/Nonsense", {}, {}), 404, 20404),
+        (lambda account: account.answer("GET", "/v1/DialingPermissions/Countries/XX", {}, {}), 404, 20404),
+        (lambda account: account.answer("GET", "/v1/Alerts", {}, {"Page": "x"}), 400, 20001),
+        (post("/v1/DialingPermissions/BulkCountryUpdates", UpdateRequest="US"), 400, 20001),
+        (post("/v1/Alerts"), 405, 20004),
+        (post(f"{OLD}/AC/Calls.json", To="+14155550123"), 405, 20004),
     ],
 )
 def test_refusals(account: TwilioAccount, request_: Callable[[TwilioAccount], object], status: int, code: int) -> None:
