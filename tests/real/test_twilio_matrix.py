@@ -26,6 +26,7 @@ from trunkline.carriers.twilio.facts import open_facts
 from trunkline.conversation.conversation import Senses
 from trunkline.doctor.account import Account
 from trunkline.doctor.check import Check, Finding, State, examine
+from trunkline.doctor.real_call import RealCall
 from trunkline.doctor.trunk import sip_checks
 from trunkline.doctor.twilio import account_checks
 from trunkline.rehearsal.carrier import StandInCarrier
@@ -35,6 +36,7 @@ from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.twilio_account import TwilioAccount
 from trunkline.rehearsal.twilio_api import TwilioApi
 from trunkline.settings import Settings
+from trunkline.telephony.asterisk_program import AsteriskProgram
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -260,6 +262,15 @@ async def test_a_thing_that_is_broken(scene: Scene, row: Row) -> None:
             (call,), found = await scene.calls_and_doctor(1)
             assert found[row.check].verdict.state is State.WELL, found
             assert call["disposition"] == "answered"
+
+
+async def test_the_doctors_own_call_tells_by_the_alert(scene: Scene, asterisk_program: AsteriskProgram) -> None:
+    call = RealCall(scene.settings, NUMBER, open_facts(scene.settings.twilio))
+    with scene.as_it_was():
+        update(scene.stage, "/Credentials", Password="Somebody-Else-1")
+        verdict = await call.place(asterisk_program, NUMBER, b"")
+    assert verdict.state is State.WRONG
+    assert "403 Forbidden" in verdict.text and LIST in verdict.remedy
 
 
 async def test_no_secret_in_anything_that_is_told(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:

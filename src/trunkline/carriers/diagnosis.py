@@ -88,7 +88,7 @@ ANSWERS: tuple[Answer, ...] = (
         r"credential|password|authenticat",
         REJECTED,
         "The carrier refused user name or password.",
-        "Compare trunk.username and trunk.password with the trunk's credential list.",
+        "Compare trunk.username and trunk.password with its credential list (`trunkline trunk apply` sets them).",
         error=32202,
     ),
     _row(
@@ -96,7 +96,7 @@ ANSWERS: tuple[Answer, ...] = (
         r"\bacl\b|ip address",
         REJECTED,
         "This machine's public address is missing from the trunk's IP access control list.",
-        "Add it there, or attach the list to the trunk.",
+        "Add it there, or attach the list to the trunk (`trunkline trunk apply`).",
         error=32201,
     ),
     _row(

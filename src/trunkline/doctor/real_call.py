@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from trunkline.carriers.twilio.facts import Facts
 from trunkline.carriers.twilio.failed_calls import Alerts, FailedCall
 from trunkline.doctor.check import Verdict, skipped, well, wrong
 from trunkline.doctor.one_call import OurEnd, call_once
+from trunkline.errors import CarrierError
 from trunkline.events import FarEndGone
 from trunkline.models import CallId
 from trunkline.phone_numbers import to_e164
@@ -79,17 +81,29 @@ class RealCall:
         return wrong(f"The call to {number} failed{answer}.", why)
 
     async def _why(self, gone: FarEndGone, number: str, rang: bool, dialled: datetime) -> str:
-        code, phrase = gone.sip_code, gone.sip_reason
-        if self.facts is not None and code and diagnosis.is_ambiguous(code, phrase):
-            alerts, call = Alerts(self.facts), FailedCall(CallId(""), number, dialled, datetime.now(UTC), code)
-            for _ in range(LOOKS):
-                await asyncio.sleep(PAUSE)
-                if found := await asyncio.to_thread(alerts.find, [call]):
-                    return diagnosis.of_error(found[call].error)
-        ring_timeout = self.settings.trunk.ring_timeout
+        if gone.sip_code and diagnosis.is_ambiguous(gone.sip_code, gone.sip_reason):
+            call = FailedCall(CallId(""), number, dialled, datetime.now(UTC), gone.sip_code)
+            if (error := await self._alert_of(call)) is not None:
+                return diagnosis.of_error(error)
         return diagnosis.explain(
-            sip_code=code, sip_reason=phrase, q850_cause=gone.q850_cause, rang=rang, ring_timeout=ring_timeout
+            sip_code=gone.sip_code,
+            sip_reason=gone.sip_reason,
+            q850_cause=gone.q850_cause,
+            rang=rang,
+            ring_timeout=self.settings.trunk.ring_timeout,
         ).reason
+
+    async def _alert_of(self, call: FailedCall) -> int | None:
+        """Twilio's number for why it failed, once there is an alert; `None`: nobody tells."""
+        if self.facts is None:
+            return None
+        alerts = Alerts(self.facts)
+        for _ in range(LOOKS):
+            await asyncio.sleep(PAUSE)
+            with suppress(CarrierError):
+                if found := await asyncio.to_thread(alerts.find, [call]):
+                    return found[call].error
+        return None
 
 
 def judge_heard(heard: bytes) -> Verdict:

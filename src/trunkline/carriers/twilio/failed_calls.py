@@ -74,7 +74,11 @@ class Alerts:
                 raise
             # Twilio tells nothing of an account that isn't active, and this is what we wanted to know.
             alerts = tuple(Alert(diagnosis.NO_ACCOUNT, call.ended_at, "") for call in calls)
-        about = {alert.about for alert in alerts if alert.about.startswith("CA")}
+        about = {
+            alert.about
+            for alert in alerts
+            if alert.about.startswith("CA") and any(diagnosis.may_mean(call.sip_code, alert.error) for call in calls)
+        }
         self._called = {sid: self._called.get(sid) or self._facts.attempt(sid).number for sid in about}
         explained = ((call, alert_of(call, alerts, self._called)) for call in calls)
         return {call: alert for call, alert in explained if alert is not None}
@@ -131,18 +135,14 @@ class FailedCalls:
             await asyncio.sleep(self._pauses[min(looks, len(self._pauses) - 1)])
             looks += 1
             try:
-                await self._look_once()
+                found = await asyncio.to_thread(self._alerts.find, tuple(self._open))
+                for call, alert in found.items():
+                    await self._explain(call, alert)
+                    self._open.remove(call)
             except TrunklineError as error:
-                log.warning("Why %d calls failed can't be told: %s", len(self._open), error)
-                self._open.clear()
-
-    async def _look_once(self) -> None:
-        found = await asyncio.to_thread(self._alerts.find, tuple(self._open))
-        for call in tuple(self._open):
-            if call in found:
-                await self._explain(call, found[call])
-            if call in found or datetime.now(UTC) - call.ended_at > PATIENCE:
-                self._open.remove(call)
+                log.warning("Why %d calls failed can't be told yet: %s", len(self._open), error)
+            now = datetime.now(UTC)
+            self._open = [call for call in self._open if now - call.ended_at <= PATIENCE]
 
     async def _explain(self, call: FailedCall, alert: Alert) -> None:
         reason = diagnosis.of_error(alert.error)
