@@ -9,9 +9,13 @@ import pytest
 import pytest_asyncio
 
 from tests.real.premises import AGENT, CALLER_ID, NUMBER, Premises, left_as_found, open_premises
+from tests.rehearsal.sip_node import node
+from tests.rehearsal.twilio_office import Office as Twilio
 from trunkline.events import CallCreated
 from trunkline.models import CallId, Direction
 from trunkline.rehearsal.attempt import Attempt
+from trunkline.rehearsal.carrier import StandInCarrier
+from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.dialling import Destination, dial_all
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.studio import Studio
@@ -66,6 +70,21 @@ async def test_somebody_calls_and_talks_with_the_agent(office: Premises) -> None
     assert (call["agent"], call["disposition"], call["hungUpBy"]) == (AGENT, "answered", "person")
     assert [turn["speaker"] for turn in call["turns"]][:3] == ["agent", "person", "agent"]
     assert (await office.http.get(call["recording"])).status_code == 200
+
+
+async def test_the_carrier_calls_and_passes_over_a_node_that_is_down(office: Premises) -> None:
+    """As Twilio words it: two proxies, a Contact nobody can reach, headers of its own."""
+    instance, twilio = office.house.asterisk.instance, Twilio()
+    config = CarrierConfig(failover_seconds=0.5)
+    async with node(None) as silent, StandInCarrier(config, [office.person(*TALK)], account=twilio.account) as carrier:
+        twilio.origination(silent.url, f"sip:{instance.sip_address}:{instance.sip_port}")
+        report = await carrier.call_in(CALLER_ID, caller=NUMBER)
+    assert len(silent.invites) >= 1
+    assert (report.outcome, report.ended_by, report.problems) == ("answered", "person", ())
+    call = await the_call(office)
+    assert (call["number"], call["callerId"], call["disposition"]) == (NUMBER, CALLER_ID, "answered")
+    (kept,) = twilio.get(f"{twilio.old}/Calls")["calls"]
+    assert (kept["direction"], kept["status"]) == ("trunking-originating", "completed")
 
 
 async def test_a_withheld_number_is_anonymous(office: Premises) -> None:

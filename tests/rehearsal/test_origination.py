@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sipmessage import Message, Request, Response
 
 from tests.rehearsal.sip_caller import CALLER_ID
+from tests.rehearsal.sip_node import node
 from tests.rehearsal.test_dialling import CALLED, CALLER, Beeps
 from tests.rehearsal.twilio_office import DOMAIN, Office
 from trunkline.errors import NotReady
@@ -23,44 +23,6 @@ from trunkline.rehearsal.trunk_rules import OriginationUrl
 
 SILENCE = 0.3
 SOMEBODY = "+14155550177"
-
-
-class Node(asyncio.DatagramProtocol):
-    """An Asterisk that says one thing to every INVITE, or nothing at all."""
-
-    def __init__(self, code: int | None) -> None:
-        self.code = code
-        self.invites: list[Request] = []
-        self.transport: asyncio.DatagramTransport
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    @property
-    def url(self) -> str:
-        return f"sip:127.0.0.1:{self.transport.get_extra_info('sockname')[1]}"
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        message = Message.parse(data)
-        if not isinstance(message, Request) or message.method != "INVITE":
-            return
-        self.invites.append(message)
-        if self.code is not None:
-            answer = Response(self.code, "As told")
-            for name in ("Via", "From", "To", "Call-ID", "CSeq"):
-                answer.headers.setlist(name, message.headers.getlist(name))
-            answer.headers.set("Content-Length", "0")
-            self.transport.sendto(bytes(answer), addr)
-
-
-@asynccontextmanager
-async def node(code: int | None) -> AsyncGenerator[Node, None]:
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(lambda: Node(code), local_addr=("127.0.0.1", 0))
-    try:
-        yield protocol
-    finally:
-        transport.close()
 
 
 def twilio(office: Office) -> StandInCarrier:
