@@ -70,6 +70,46 @@ async def test_a_streamed_chat_says_the_same_in_tokens() -> None:
     assert chunks[-1]["usage"] == whole["usage"] and chunks[-1]["choices"] == []
 
 
+HANG_UP = {"type": "function", "function": {"name": "hang_up", "parameters": {"type": "object", "properties": {}}}}
+
+
+async def test_a_chat_that_can_hang_up_by_a_tool_does() -> None:
+    async with models() as http:
+        whole = (await http.post("/chat/completions", json=chat("Yes, I'll be there.", tools=[HANG_UP]))).json()
+        body = chat("Yes, I'll be there.", tools=[HANG_UP], stream=True)
+        streamed = (await http.post("/chat/completions", json=body)).text
+        body = chat("Yes, I'll be there.", tools=[HANG_UP], tool_choice="none")
+        marked = (await http.post("/chat/completions", json=body)).json()
+    (choice,) = whole["choices"]
+    (call,) = choice["message"]["tool_calls"]
+    assert call["function"] == {"name": "hang_up", "arguments": "{}"}
+    assert choice["finish_reason"] == "tool_calls" and "[hangup]" not in choice["message"]["content"]
+    assert '"name": "hang_up"' in streamed and '"finish_reason": "tool_calls"' in streamed
+    assert marked["choices"][0]["message"]["content"].endswith("[hangup]")
+
+
+async def test_remarks_in_brackets_were_not_said() -> None:
+    async with models() as http:
+        plain = (await http.post("/chat/completions", json=chat("No, can we move it?"))).json()
+        noted = chat("[The call begins: greet the person.]", "[The person interrupted you.] No, can we move it?")
+        told = (await http.post("/chat/completions", json=noted)).json()
+    assert told["choices"][0]["message"]["content"] == plain["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "tool", "tool_call_id": "a", "content": "x"}],
+        [{"role": "assistant", "tool_calls": [{"id": "a"}]}, {"role": "user", "content": "And?"}],
+        [{"role": "assistant", "tool_calls": [{"id": "a"}, {"id": "b"}]}, {"role": "tool", "tool_call_id": "a"}],
+    ],
+)
+async def test_tools_and_their_results_belong_together(messages: list[dict[str, Any]]) -> None:
+    async with models() as http:
+        answer = await http.post("/chat/completions", json={"model": "gpt-4o", "messages": messages})
+    assert answer.status_code == 400 and "tool" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("response_format", ["json", "text", "verbose_json"])
 async def test_a_recording_is_transcribed(response_format: str) -> None:
     async with models("Good morning.") as http:

@@ -62,11 +62,43 @@ def models() -> dict[str, Any]:
 
 
 def user_messages(body: Mapping[str, Any]) -> list[str]:
-    """What the user said, message by message. Raises `Refused`."""
+    """What the user said, message by message; remarks in brackets were not said. Raises `Refused`."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
         raise Refused(400, "Missing required parameter: 'messages'.", param="messages")
-    return [_text(message.get("content")) for message in messages if message.get("role") == "user"]
+    _check_results(messages)
+    said = [_text(message.get("content")) for message in messages if message.get("role") == "user"]
+    return [words for text in said if (words := re.sub(r"\[[^\]]*\]", "", text).strip()) or not text]
+
+
+def tool_names(body: Mapping[str, Any]) -> set[str]:
+    """The functions that may be called. Raises `Refused`."""
+    tools = body.get("tools") or []
+    try:
+        names = {tool["function"]["name"] for tool in tools if tool["type"] == "function"}
+    except (TypeError, KeyError) as error:
+        raise Refused(400, "Missing required parameter: 'tools[].function.name'.", param="tools") from error
+    if any(not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in names):
+        raise Refused(400, "Invalid 'tools[].function.name': string does not match pattern.", param="tools")
+    return set() if body.get("tool_choice") == "none" else names
+
+
+def _check_results(messages: list[dict[str, Any]]) -> None:
+    """Behind a message with tool calls stands a result for each of them, and none anywhere else. Raises `Refused`."""
+    open_calls: set[str] = set()
+    for message in messages:
+        if message.get("role") == "tool":
+            if message.get("tool_call_id") not in open_calls:
+                text = "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
+                raise Refused(400, f"Invalid parameter: {text}", param="messages")
+            open_calls.discard(message["tool_call_id"])
+            continue
+        if open_calls:
+            break
+        open_calls = {call["id"] for call in message.get("tool_calls") or []}
+    if open_calls:
+        text = "An assistant message with 'tool_calls' must be followed by tool messages responding to each of them."
+        raise Refused(400, text, param="messages")
 
 
 def _text(content: Any) -> str:
@@ -86,6 +118,17 @@ class Completion:
     created: int
     text: str
     prompt_tokens: int
+    tool: str = ""
+    """A function that is called behind the words, without arguments; empty: none."""
+
+    @property
+    def reason(self) -> str:
+        return "tool_calls" if self.tool else "stop"
+
+    @property
+    def call(self) -> dict[str, Any]:
+        function = {"name": self.tool, "arguments": "{}"}
+        return {"id": f"call_{self.id[-24:]}", "type": "function", "function": function}
 
     @property
     def tokens(self) -> list[str]:
@@ -103,7 +146,9 @@ class Completion:
 
     def whole(self) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": self.text, "refusal": None, "annotations": []}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        if self.tool:
+            message["tool_calls"] = [self.call]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.reason}
         return self._head("chat.completion") | {"choices": [choice], "usage": self.usage}
 
     def chunks(self, *, with_usage: bool) -> Iterator[str]:
@@ -111,7 +156,9 @@ class Completion:
         yield self._chunk({"role": "assistant", "content": "", "refusal": None}, None)
         for token in self.tokens:
             yield self._chunk({"content": token}, None)
-        yield self._chunk({}, "stop")
+        if self.tool:
+            yield self._chunk({"tool_calls": [{"index": 0} | self.call]}, None)
+        yield self._chunk({}, self.reason)
         if with_usage:
             yield _event(self._head("chat.completion.chunk") | {"choices": [], "usage": self.usage})
         yield "data: [DONE]\n\n"

@@ -28,7 +28,7 @@ from trunkline.brains import make_brain
 from trunkline.errors import NotAudio, NotReady, TrunklineError
 from trunkline.media.decoding import decode
 from trunkline.models import CallId, Direction
-from trunkline.ports import Brain, BrainAction, CallBriefing, HangUp, PersonTurn, Say, SpeechToText, TextToSpeech
+from trunkline.ports import Brain, CallBriefing, HangUp, PersonTurn, Say, SpeechToText, TextToSpeech
 from trunkline.rehearsal.openai_protocol import (
     CHAT_MODELS,
     EAR_MODELS,
@@ -40,6 +40,7 @@ from trunkline.rehearsal.openai_protocol import (
     form,
     known_model,
     models,
+    tool_names,
     transcription,
     user_messages,
 )
@@ -48,6 +49,8 @@ from trunkline.speech import make_speech_to_text, make_text_to_speech
 
 TOKEN_SECONDS: Final = 0.015
 """Between two tokens of a stream; a quick model takes about that long."""
+HANG_UP: Final = "hang_up"
+"""The function that ends a call, where it is offered."""
 SHORTEST: Final = 0.1
 VOICE_RATE: Final = 24_000
 """Samples per second of what OpenAI's voices speak."""
@@ -95,8 +98,11 @@ class StandIn:
         model = known_model(body, CHAT_MODELS)
         said = user_messages(body)
         asked = sum(len(str(message.get("content")).split()) for message in body["messages"])
-        text = await self._answer(said)
-        completion = Completion(f"chatcmpl-{secrets.token_hex(12)}", model, int(time.time()), text, asked)
+        text, over = await self._answer(said)
+        # A model that was given no such tool was asked to end its last answer with a mark.
+        tool = HANG_UP if over and HANG_UP in tool_names(body) else ""
+        text = f"{text} [hangup]" if over and not tool else text
+        completion = Completion(f"chatcmpl-{secrets.token_hex(12)}", model, int(time.time()), text, asked, tool)
         if not body.get("stream"):
             return JSONResponse(completion.whole())
         with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -107,8 +113,10 @@ class StandIn:
             yield chunk
             await asyncio.sleep(self._token_seconds)
 
-    async def _answer(self, said: list[str]) -> str:
-        """What the brain says to the last message. The greeting was somebody else's; without a message it is ours."""
+    async def _answer(self, said: list[str]) -> tuple[str, bool]:
+        """What the brain says to the last message, and whether it hangs up then. The greeting was somebody else's;
+        without a message it is ours.
+        """
         session = await self._brain.open(CallBriefing(CallId("chat"), Direction.OUTBOUND, "chat", "", None))
         try:
             actions = [action async for action in session.greet()]
@@ -116,7 +124,8 @@ class StandIn:
                 actions = [action async for action in session.reply(PersonTurn(number, text, b""))]
         finally:
             await session.close()
-        return _written(actions)
+        words = [action.text for action in actions if isinstance(action, Say)]
+        return " ".join(words), any(isinstance(action, HangUp) for action in actions)
 
     async def transcribe(self, request: Request) -> Response:
         self._check(request)
@@ -175,12 +184,6 @@ async def _refusal(_request: Request, error: Exception) -> Response:
 
 async def _failure(_request: Request, error: Exception) -> Response:
     return JSONResponse(Refused(503, str(error)).body, status_code=503)
-
-
-def _written(actions: list[BrainAction]) -> str:
-    """What a model writes that was asked to end its last answer with `[hangup]`."""
-    words = [action.text for action in actions if isinstance(action, Say)]
-    return " ".join([*words, *(["[hangup]"] if any(isinstance(action, HangUp) for action in actions) else [])])
 
 
 async def _decoded(file: bytes) -> bytes:
