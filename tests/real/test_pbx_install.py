@@ -16,11 +16,14 @@ from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from tests.real.conftest import NOBODY
+from tests.real.premises import AGENT, NUMBER, open_premises
 from tests.real.sip_peer import OK, SipPeer
 from tests.telephony.etc_asterisk import FILES, furnish, picture
 from trunkline.cli import pbx
 from trunkline.cli import pbx_install as command_line
 from trunkline.errors import PbxUnavailable
+from trunkline.rehearsal.dialling import Destination, dial_all
+from trunkline.rehearsal.studio import Studio
 from trunkline.settings import ServiceSettings, Settings, TrunkSettings
 from trunkline.telephony import pbx_install
 from trunkline.telephony.agi_protocol import Asked
@@ -37,6 +40,7 @@ from trunkline.telephony.pbx_home import PbxHome
 from trunkline.telephony.running_asterisk import RunningAsterisk
 
 BOOT_SECONDS = 60.0
+WAIT = {"wait_for_agent": {"silence_ms": 200}}
 PASSWORD = "Secret-of-the-trunk-12345"
 ARI_PASSWORD = "Secret-of-ari-12345"
 TRUNK = TrunkSettings(
@@ -291,6 +295,28 @@ async def test_a_call_goes_out_with_our_number_and_its_agent_is_asked_for(office
     assert question.agent == "outbound-ai-conversational"
     assert question.parameters == {"direction": "outbound", "number": "+14155550123"}
     await asyncio.to_thread(office.until, "core show channels count", "0 active channels")
+
+
+async def test_a_call_from_the_trunk_reaches_its_agent(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUNKLINE_AGI__ENABLED", "true")
+    monkeypatch.setenv("TRUNKLINE_AGI__PORT", "0")
+    async with open_premises(tmp_path) as premises:
+        assert premises.house.agi is not None
+        trunk = TRUNK.model_copy(update={"identify": ("127.0.0.1/32",)})
+        await placed(office, "{}:{}".format(*premises.house.agi), trunk)
+        premises.ears.texts.append("no")
+        person = premises.person(WAIT, {"wav": "hm.wav", "text": "hm"}, WAIT)
+        to = Destination("+14155550100", office.address, caller=NUMBER)
+        (attempt,) = await dial_all(to, [await Studio().person(person)])
+        assert attempt.report is not None
+        assert attempt.report.problems == ()
+        (call_id,) = premises.updates
+        call = await premises.ended(call_id)
+    assert (call["direction"], call["number"], call["callerId"]) == ("inbound", NUMBER, "+14155550100")
+    assert (call["agent"], call["disposition"]) == (AGENT, "answered")
+    assert [turn["text"] for turn in call["turns"]] == ["Hi. Yes?", "no", "Bye."]
 
 
 async def test_without_an_agent_the_dialplan_goes_on_and_says_why(office: Office) -> None:
