@@ -259,6 +259,25 @@ def place_in(office: Office) -> IncludeFiles:
 # ── calls through it ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize(
+    ("kind", "transport"), [({"transport": "tcp"}, "tcp"), ({"secure": True, "carrier": "registration"}, "tls")]
+)
+def test_a_transport_of_ours_comes_goes_and_comes_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch, kind: dict[str, object], transport: str
+) -> None:
+    settings = office.settings(TRUNK.model_copy(update={"host": "127.0.0.1", **kind}))
+    asterisk = settings.asterisk.model_copy(update={"address": office.address})
+    settings = settings.model_copy(update={"asterisk": asterisk})
+    monkeypatch.setattr(command_line, "load_settings", lambda _context: settings)
+    for _ in range(2):
+        done = install(office)
+        assert "Asterisk has taken it." in done.output, done.exception or done.output
+        assert f"trunkline-{transport}" in office.says("pjsip show transports")
+        assert "Objects found: 2" in office.says("pjsip show endpoints")
+        assert uninstall(office).exit_code == 0
+        assert f"trunkline-{transport}" not in office.says("pjsip show transports")
+
+
 async def placed(office: Office, agi: str, trunk: TrunkSettings = TRUNK) -> None:
     existing = read_existing(office.etc)
     files = render_folder(
