@@ -46,7 +46,13 @@ BEHIND_NAT = AsteriskSettings(
 )
 
 
-@pytest.mark.parametrize(("trunk", "asterisk"), [(TrunkSettings(), AsteriskSettings()), (PUBLIC, BEHIND_NAT)])
+SECURE = TrunkSettings(host="127.0.0.1:9", secure=True, qualify_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "asterisk"),
+    [(TrunkSettings(), AsteriskSettings()), (PUBLIC, BEHIND_NAT), (SECURE, AsteriskSettings())],
+)
 async def test_it_logs_no_complaint_about_its_own_configuration(
     private_asterisk: PrivateAsteriskFactory, tmp_path: Path, trunk: TrunkSettings, asterisk: AsteriskSettings
 ) -> None:
