@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +29,14 @@ from trunkline.rehearsal.scenario import Scenario
 from trunkline.settings import AsteriskSettings, TrunkSettings
 from trunkline.sip.message import Transport
 from trunkline.telephony.ari import AriPbx
+from trunkline.telephony.asterisk_config.dialplan import CALL_CONTEXT, CALL_EXTENSION
 from trunkline.telephony.audiosocket_server import AudioSocketServer
 from trunkline.telephony.pacing_clock import PacingClock
 from trunkline.telephony.pbx import PrivateAsterisk
 
 Codec = Literal["ulaw", "alaw"]
 
-NUMBER = "+14155550123"
+NUMBER, COLLEAGUE = "+14155550123", "+14155550199"
 TIMEOUT = 20.0
 PERSONS_HERTZ, OUR_HERTZ = 1004, 620
 TONE_SECONDS = 1.0
@@ -132,11 +133,13 @@ HouseWith = Callable[..., AbstractAsyncContextManager[House]]
 @pytest.fixture
 def house(private_asterisk: PrivateAsteriskFactory, tmp_path: Path) -> HouseWith:
     @asynccontextmanager
-    async def build(person: Scenario, codec: Codec = "ulaw", transport: Transport = "udp") -> AsyncIterator[House]:
+    async def build(
+        person: Scenario, codec: Codec = "ulaw", transport: Transport = "udp", others: Sequence[Scenario] = ()
+    ) -> AsyncIterator[House]:
         legs = AudioSocketServer(PacingClock(asyncio.get_running_loop()))
         host, port = await legs.start()
-        config = CarrierConfig(secure=transport == "tls")
-        async with StandInCarrier(config, [person], out_dir=tmp_path / "carrier") as carrier:
+        config = CarrierConfig(secure=transport == "tls", transfer="enable-all")
+        async with StandInCarrier(config, [person, *others], out_dir=tmp_path / "carrier") as carrier:
             trunk = TrunkSettings.model_validate({**carrier.trunk_settings(transport), "codecs": [codec]})
             trusted = tmp_path / "authority.pem"
             trusted.write_text(carrier.authority)
@@ -222,6 +225,48 @@ async def test_the_person_hangs_up(house: HouseWith, transport: Transport) -> No
             assert await us.closed == "the other side closed the connection"
         await it.nothing_is_left()
         assert (await it.carrier.next_report(TIMEOUT)).ended_by == "person"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+async def test_asterisk_refers_the_person_to_a_colleague_and_leaves(
+    house: HouseWith, tmp_path: Path, transport: Transport
+) -> None:
+    """REFER, both NOTIFYs and BYE of a real Asterisk; over TLS the colleague is on plain RTP behind the carrier."""
+    sound = from_float(to_float(tone(OUR_HERTZ, "ulaw")))
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(SAMPLE_RATE)
+        wav.writeframes(sound)
+    person = Scenario.model_validate({"name": "person", "numbers": [NUMBER], "stays_ms": TIMEOUT * 1000})
+    says = [{"pause_ms": 500}, {"wav": "tone.wav"}, "hang_up"]
+    colleague = Scenario.model_validate(
+        {"name": "colleague", "numbers": [COLLEAGUE], "steps": says, "folder": tmp_path, "phone": {"rings_ms": 0}}
+    )
+    async with house(person, transport=transport, others=[colleague]) as it:
+        us = Telephonist()
+        leg = await it.call(us)
+        await us.until(lambda: len(us.heard) > 10)
+        target = f"PJSIP/sip:{COLLEAGUE}@pstn.example.com"
+        for module in ("app_transfer", "res_pjsip_refer"):
+            await it.asterisk.command(f"module load {module}")
+        # In place of what follows our media in the dialplan:
+        for number, step in ((3, f"Transfer({target})"), (4, "Hangup(16)")):
+            extension = f"{CALL_EXTENSION},{number},{step}"
+            await it.asterisk.command(f"dialplan add extension {extension} into {CALL_CONTEXT} replace")
+        leg.close()
+        await it.nothing_is_left()
+        report = await it.carrier.next_report(TIMEOUT)
+    requests = [(line.direction, line.line.split(" ")[0]) for line in it.carrier.agent.trace]
+    assert [request for request in requests if request[1] in ("REFER", "NOTIFY", "BYE")] == [
+        ("in", "REFER"),
+        ("out", "NOTIFY"),
+        ("out", "NOTIFY"),
+        ("in", "BYE"),
+    ]
+    assert report.ended_by == "target"
+    (speech,) = report.agent_speech
+    assert speech.ended - speech.began == pytest.approx(TONE_SECONDS, abs=0.1)
 
 
 async def test_we_hang_up(house: HouseWith) -> None:

@@ -280,6 +280,7 @@ def test_a_refer_is_accepted_and_its_outcome_told_in_the_dialog() -> None:
     assert (codes([accepted]), methods([trying])) == ([202], ["NOTIFY"])
     assert (trying.body, trying.headers["Subscription-State"]) == (b"SIP/2.0 100 Trying\r\n", "active;expires=60")
     assert trying.headers["Content-Type"] == "message/sipfrag;version=2.0"
+    assert trying.contact[0].uri.host.startswith("172.")  # RFC 6665 §4.1.2.1; Asterisk refuses it without
     (event,) = exchange.events()
     assert isinstance(event, CallReferred)
     assert event.target == Target("anna", "192.0.2.7", 5080, "tcp")

@@ -236,6 +236,7 @@ class SipAgent:
         call.referred = code < 200
         state = "active;expires=60" if call.referred else "terminated;reason=noresource"
         headers: tuple[Header, ...] = (
+            ("Contact", f"<{call.contact}>"),
             ("Event", "refer"),
             ("Subscription-State", state),
             ("Content-Type", "message/sipfrag;version=2.0"),
