@@ -135,6 +135,26 @@ def test_a_folder_of_ours_that_leads_elsewhere_is_not_followed(etc: Path) -> Non
     assert list((etc.parent / "victim").iterdir()) == []
 
 
+def test_nor_is_a_file_of_ours_that_leads_elsewhere(etc: Path) -> None:
+    victim = etc.parent / "victim"
+    victim.write_text("untouched")
+    (etc / "trunkline").mkdir()
+    (etc / "trunkline" / "ari.conf").symlink_to(victim)
+    put_in(etc)
+    assert victim.read_text() == "untouched"
+    assert (etc / "trunkline" / "ari.conf").read_text() == FILES["ari.conf"]
+
+
+def test_what_is_edited_while_the_operator_thinks_is_not_overwritten(etc: Path) -> None:
+    found = place(etc)
+    changes = found.plan(FILES)
+    (etc / "ari.conf").write_text("[general]\n; edited\n")
+    before = picture(etc)
+    with pytest.raises(PbxUnavailable, match="changed in the meantime"):
+        found.write(changes)
+    assert picture(etc) == before
+
+
 def test_a_link_that_lies_in_wait_is_not_written_through(etc: Path) -> None:
     victim = etc.parent / "victim"
     victim.write_text("untouched")

@@ -66,8 +66,14 @@ class IncludeFiles:
         return [change for change in (*folder, *lines) if change.before != change.after]
 
     def write(self, changes: Sequence[Change]) -> None:
-        """Our files first: a line never names a file that isn't there. Raises `PbxUnavailable`."""
+        """Our files first: a line never names a file that isn't there.
+
+        Raises `PbxUnavailable`, also when a file is another one than when the changes were planned.
+        """
         with _told(self.folder):
+            for change in changes:
+                if _bytes(change.path) != change.before:
+                    raise PbxUnavailable(f"{change.path} was changed in the meantime.", remedy="Run it again.")
             self._begin()
             ours = [change for change in changes if change.path.parent == self.ours]
             for change in ours:
@@ -76,7 +82,8 @@ class IncludeFiles:
             for change in changes:
                 if change not in ours:
                     self._keep(change.path)
-                    _replace(change.path, change.after or b"", like=_like(change.path, self._places["pjsip.conf"]))
+                    like = change.path if change.path.exists() else self._places["pjsip.conf"]
+                    _replace(change.path.resolve(), change.after or b"", like=like)
 
     def finish(self) -> None:
         """Asterisk has taken it."""
@@ -90,7 +97,8 @@ class IncludeFiles:
                 if change.before is None:
                     change.path.unlink(missing_ok=True)
                 else:
-                    _replace(change.path, change.before, like=change.path)
+                    ours = change.path.parent == self.ours
+                    _replace(change.path if ours else change.path.resolve(), change.before, like=change.path)
 
     def restore(self) -> tuple[list[Path], list[Path]]:
         """Takes our line out of the owner's files: those that are as they were now, and those edited since.
@@ -108,13 +116,13 @@ class IncludeFiles:
                 kept = self.ours / BEFORE / place.name
                 before = _bytes(kept)
                 if now != with_line(before, name):
-                    _replace(place, without_line(now, name), like=place)
+                    _replace(place.resolve(), without_line(now, name), like=place)
                     edited.append(place)
                 elif before is None:
                     place.unlink()
                     restored.append(place)
                 else:
-                    _replace(place, before, like=kept, times=True)
+                    _replace(place.resolve(), before, like=kept, times=True)
                     restored.append(place)
         return restored, edited
 
@@ -205,17 +213,12 @@ def _bytes(path: Path) -> bytes | None:
         return None
 
 
-def _like(path: Path, other: Path) -> Path:
-    return path if path.exists() else other
-
-
 def _replace(path: Path, content: bytes, *, like: Path, mode: int | None = None, times: bool = False) -> None:
     """The file with this content at once, never half of it; owner, mode and attributes are those of `like`.
 
-    A link is followed, so that it stays one.
+    A link is replaced: who wants to keep it names what it leads to.
     """
-    target = path.resolve()
-    new = target.with_name(f".{target.name}{_NEW}")
+    new = path.with_name(f".{path.name}{_NEW}")
     new.unlink(missing_ok=True)
     # O_EXCL: in a folder that others may write, a link could lie in wait under this name.
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -230,8 +233,8 @@ def _replace(path: Path, content: bytes, *, like: Path, mode: int | None = None,
         else:
             new.chmod(_MODE if mode is None else mode)
         os.fsync(stream.fileno())
-    new.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
