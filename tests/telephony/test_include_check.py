@@ -110,6 +110,12 @@ def test_what_the_owners_transport_does_not_tell_the_carrier(tmp_path: Path) -> 
     assert found(etc, external_address="203.0.113.7") == []
 
 
+def test_an_asterisk_that_knows_nobody_by_address(tmp_path: Path) -> None:
+    (finding,) = found(furnished(tmp_path, pjsip="[global](+)\nendpoint_identifier_order = username, anonymous\n"))
+    assert "Add ip to endpoint_identifier_order" in finding.remedy
+    assert not finding.fatal
+
+
 def test_the_place_stays_where_our_line_is(tmp_path: Path) -> None:
     etc = furnish(tmp_path / "etc", FREEPBX)
     (etc / "pjsip_custom.conf").write_text("#include trunkline/pjsip.conf ; ours\n")

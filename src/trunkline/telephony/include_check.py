@@ -70,6 +70,7 @@ def clashes(existing: Existing, files: Mapping[str, str], settings: Settings) ->
     found += _ports(existing, files["pjsip.conf"], settings)
     found += _nat(existing, settings)
     found += _networks(existing, files["pjsip.conf"])
+    found += _order(existing)
     found += _doors(existing, settings)
     return found
 
@@ -132,6 +133,16 @@ def _networks(existing: Existing, pjsip: str) -> Iterable[Finding]:
                 f"The identify [{theirs.name}] of {theirs.file.name} takes calls from {both[0]}, as Trunkline's would.",
                 "Remove it there, or leave that network out of trunk.identify.",
             )
+
+
+def _order(existing: Existing) -> Iterable[Finding]:
+    orders = [one.get("endpoint_identifier_order") for one in existing.files["pjsip.conf"].of_type("global")]
+    if any(order is not None and "ip" not in order.replace(" ", "").split(",") for order in orders):
+        yield Finding(
+            "Asterisk knows nobody by address, so calls of the trunk are refused.",
+            "Add ip to endpoint_identifier_order in the global section of pjsip.conf.",
+            fatal=False,
+        )
 
 
 def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
