@@ -13,7 +13,7 @@ from trunkline.cli import app
 from trunkline.cli import doctor as command
 from trunkline.cli.doctor import checks, judge_settings
 from trunkline.cli.loop_call import judge_sound, strongest, tone
-from trunkline.doctor.check import Check, Finding, State, skipped, well, wrong
+from trunkline.doctor.check import Check, Finding, State, examine, skipped, well, wrong
 from trunkline.settings import AgentSettings, N8nSettings, Settings, TrunkSettings
 
 
@@ -69,6 +69,13 @@ def test_names_are_unique_and_every_workflow_has_its_check() -> None:
     names = [check.name for check in checks(Settings(agents={"a": n8n, "b": n8n, "c": AgentSettings()}))]
     assert len(set(names)) == len(names)
     assert {"n8n (a)", "n8n (b)"} <= set(names) and "n8n (c)" not in names
+
+
+async def test_a_number_is_called_only_where_it_is_asked_for() -> None:
+    assert "call" not in {check.name for check in checks(Settings())}
+    (call,) = (check for check in checks(Settings(), "555-0123") if check.name == "call")
+    (found,) = await examine([call])
+    assert found.verdict.state is State.WRONG and "country code" in found.verdict.text
 
 
 def test_sound_that_came_and_sound_that_did_not() -> None:

@@ -104,12 +104,13 @@ def test_interrupted_before_the_credential_the_password_stays_the_same(twilio: S
 @pytest.mark.parametrize("write", [1, 4, 6])
 def test_killed_and_run_again(twilio: Stage, write: int) -> None:
     """`kill -9` when Twilio has done a write and not answered: a list, the credential, a link."""
-    started = threading.Event()
+    started, seen = threading.Event(), list[str]()
 
     def kill(_request: Seen) -> Fault | None:
         if len(twilio.api.writes) != write:
             return None
         started.wait()
+        seen.append(Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8"))
         process.kill()
         return Fault(done=True)
 
@@ -121,7 +122,9 @@ def test_killed_and_run_again(twilio: Stage, write: int) -> None:
     assert run("apply", "--yes").exit_code == 0
     assert len(twilio.twilio.all("/SIP/CredentialLists")) == len(twilio.twilio.all("/SIP/IpAccessControlLists")) == 1
     assert len(twilio.twilio.all("/Credentials")) == len(twilio.twilio.all("/v1/Trunks")) == 1
-    assert next(iter(twilio.twilio.passwords.values())) in Path(".env").read_text(encoding="utf-8")
+    (password,) = twilio.twilio.passwords.values()
+    assert password in Path(".env").read_text(encoding="utf-8")
+    assert "apply" in seen[0] and password not in seen[0] and SECRET not in seen[0]
     assert "Nothing to do" in run("apply").output
 
 

@@ -40,6 +40,8 @@ from trunkline.telephony.asterisk_program import AsteriskProgram
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PATIENT = "+14155550177"
+"""Stays on the line for a while."""
 APPLY = "`trunkline trunk apply`"
 STATE = ("status", "kind", "balance", "taken_domains", "blocked_numbers", "calls_per_second", "dialling", "passwords")
 
@@ -74,14 +76,15 @@ class Scene:
     async def _examined(self, checks: list[Check]) -> dict[str, Finding]:
         return {finding.name: finding for finding in await examine(checks)}
 
-    async def calls(self, number_of_calls: int) -> list[dict[str, Any]]:
-        placed = await asyncio.gather(*(self.premises.call() for _ in range(number_of_calls)))
+    async def calls(self, *numbers: str) -> list[dict[str, Any]]:
+        """To these numbers, at the same time."""
+        placed = await asyncio.gather(*map(self.premises.call, numbers))
         return [await self.premises.ended(call_id) for call_id in placed]
 
-    async def calls_and_doctor(self, number_of_calls: int) -> tuple[list[dict[str, Any]], dict[str, Finding]]:
+    async def calls_and_doctor(self, *numbers: str) -> tuple[list[dict[str, Any]], dict[str, Finding]]:
         """The doctor looks at the account when the calls have left their alerts, and asks over SIP meanwhile."""
         over_sip = asyncio.create_task(self._examined(sip_checks(self.settings.trunk, self._asked())))
-        calls = await self.calls(number_of_calls)
+        calls = await self.calls(*numbers)
         account = await self._examined(account_checks(self._asked(), self.settings))
         return calls, await over_sip | account
 
@@ -115,10 +118,11 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
     doubles = (FakeVoiceDetector(), FakeSpeechToText(), FakeTextToSpeech(seconds_per_character=0.02))
     with api.serving() as url, bind("127.0.0.1", 0) as sock:
         stage = Stage(api, url, folder)
-        person = Scenario.model_validate(
-            {"name": "somebody", "phone": {"rings_ms": 0}, "steps": [{"pause_ms": 50}, "hang_up"]}
-        )
-        async with StandInCarrier(CarrierConfig(), [person], account=account) as carrier:
+        people = [
+            Scenario.model_validate({"phone": {"rings_ms": 0}, "steps": [{"pause_ms": stays}, "hang_up"], **who})
+            for stays, who in ((50, {"name": "somebody"}), (1500, {"name": "patient", "numbers": [PATIENT]}))
+        ]
+        async with StandInCarrier(CarrierConfig(), people, account=account) as carrier:
             settings = _settings(stage, carrier)
             web = "http://{}:{}".format(*sock.getsockname())
             async with (
@@ -148,7 +152,7 @@ async def test_from_an_empty_account_to_a_call(scene: Scene) -> None:
     before = await scene.doctor()
     assert "has no trunk" in before["trunk"].verdict.text
     assert scene.apply() > 0
-    (call,) = await scene.calls(1)
+    (call,) = await scene.calls(NUMBER)
     assert call["disposition"] == "answered"
     assert scene.apply() == 0, "the second run writes nothing"
     found = await scene.doctor()
@@ -168,6 +172,12 @@ def user_renamed(it: Stage) -> None:
 
 def sold(it: Stage) -> None:
     it.twilio.answer("DELETE", only(it, "/IncomingPhoneNumbers"), {}, {})
+
+
+def crowded(it: Stage) -> None:
+    """Four calls at once, as a trial account has them."""
+    it.twilio.kind = "Trial"
+    it.twilio.verify(PATIENT)
 
 
 def account(**changes: object) -> Callable[[Stage], None]:
@@ -192,7 +202,7 @@ class Row:
     remedy: str = APPLY
     call: str = ""
     """Of the reason of a call that fails of it; empty: calls go out all the same."""
-    calls: int = 1
+    numbers: tuple[str, ...] = (NUMBER,)
     remark: bool = False
     """Nothing is wrong with it by itself."""
 
@@ -219,7 +229,10 @@ ROWS = [
     Row("country not permitted", united_states(), "countries", "may not call", CONSOLE, "geographic permissions"),
     Row("toll fraud permitted", united_states(LOW, FRAUD), "countries", "toll fraud", CONSOLE),
     Row("premium numbers permitted", united_states(LOW, SPECIAL), "countries", "dear", "", remark=True),
-    Row("too fast", account(calls_per_second=1.0), "alerts", "More calls per second", "", "calls per second", 2, True),
+    Row("too fast", account(calls_per_second=1.0), "alerts", "More calls per second", "", "calls per second",
+        (NUMBER, NUMBER), True),
+    Row("too many at once", crowded, "alerts", "More simultaneous calls", "", "simultaneous calls",
+        (PATIENT,) * 5, True),
     Row("trial", account(kind="Trial"), "account", "verified numbers only", "", "trial account", remark=True),
     Row("destination blocked", account(blocked_numbers={NUMBER}), "alerts", "blocked this destination", "",
         "blocked this destination", remark=True),
@@ -245,7 +258,7 @@ async def test_a_thing_that_is_broken(scene: Scene, row: Row) -> None:
         scene.apply()
     with scene.as_it_was():
         row.breaks(scene.stage)
-        calls, found = await scene.calls_and_doctor(row.calls)
+        calls, found = await scene.calls_and_doctor(*row.numbers)
         if row.call:
             assert any(call["disposition"] != "answered" for call in calls)
             async with asyncio.timeout(TIMEOUT):
@@ -259,7 +272,7 @@ async def test_a_thing_that_is_broken(scene: Scene, row: Row) -> None:
         assert row.found in " ".join((verdict.text, *verdict.remarks)) and row.remedy in verdict.remedy, verdict
         if row.remedy == APPLY or row.name == "password changed":
             assert scene.apply() > 0
-            (call,), found = await scene.calls_and_doctor(1)
+            (call,), found = await scene.calls_and_doctor(NUMBER)
             assert found[row.check].verdict.state is State.WELL, found
             assert call["disposition"] == "answered"
 
@@ -277,7 +290,7 @@ async def test_no_secret_in_anything_that_is_told(scene: Scene, caplog: pytest.L
     caplog.set_level("DEBUG")
     with scene.as_it_was():
         update(scene.stage, "/Credentials", Password="Somebody-Else-1")
-        calls = await scene.calls(1)
+        calls = await scene.calls(NUMBER)
         findings = [finding.as_json() for finding in (await scene.doctor()).values()]
     told = caplog.text + str(findings) + str(calls) + await scene.reasons(calls)
     assert len(told) > 1000

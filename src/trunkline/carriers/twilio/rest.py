@@ -42,7 +42,8 @@ REMEDIES: Mapping[int, tuple[str, str]] = {
     20003: (
         "Twilio does not accept these credentials, or they may not do this",
         "Compare twilio.account_sid and the API key (or twilio.auth_token) with the account's page in the console; "
-        "a restricted key needs SIP trunking, SIP lists and phone numbers.",
+        "a restricted key needs SIP trunking, SIP lists and phone numbers, and for the doctor calls, dialling "
+        "permissions and alerts.",
     ),
     20005: ("The Twilio account is not active", "Activate it in the console, or ask Twilio's support why it isn't."),
     20404: ("Twilio does not know what was asked for", "It was removed meanwhile, or is another account's. " + _RETRY),
