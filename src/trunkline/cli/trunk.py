@@ -15,6 +15,7 @@ from trunkline.carriers.twilio.facts import Facts
 from trunkline.carriers.twilio.plan import Action, Resource, Step, Value, Wanted, steps
 from trunkline.carriers.twilio.secrets_file import PasswordRecord, keep, strong_password
 from trunkline.carriers.twilio.wanted import DEFAULT_USERNAME, check_password, domain, marked_name, wanted
+from trunkline.cli import stand_in
 from trunkline.cli.shared import load_settings
 from trunkline.errors import TrunklineError
 from trunkline.settings import ENV_PREFIX, Settings
@@ -184,3 +185,6 @@ def _text(value: Value) -> str:
 def _ask(yes: bool, question: str) -> None:
     if not yes and not typer.confirm(question):
         raise typer.Exit(1)
+
+
+app.command("stand-in")(stand_in.stand_in)

@@ -106,7 +106,7 @@ async def _receive(plan: Plan, settings: Settings, tell: Callable[[Progress], No
             recogniser = make_speech_to_text(settings.speech)
             stack.push_async_callback(recogniser.close)
             await recogniser.warm_up()
-        async with _studio(scenarios, settings) as studio:  # its voice is gone before anything is measured
+        async with studio_for(scenarios, settings) as studio:  # its voice is gone before anything is measured
             carrier = StandInCarrier(
                 plan.carrier, scenarios, out_dir=plan.out_dir, studio=studio, recogniser=recogniser
             )
@@ -140,7 +140,7 @@ async def _dial(plan: Plan, settings: Settings, tell: Callable[[Progress], None]
     """Calls of the people themselves."""
     assert plan.destination is not None
     scenarios = several(plan.scenarios, plan.repeat, numbered=False)
-    async with _studio(scenarios, settings) as studio:
+    async with studio_for(scenarios, settings) as studio:
         people = [await studio.person(scenario) for scenario in scenarios]
     return await dial_all(plan.destination, people, parallel=plan.parallel, out_dir=plan.out_dir, tell=tell)
 
@@ -209,7 +209,7 @@ def _fictional_numbers() -> list[str]:
 
 
 @asynccontextmanager
-async def _studio(scenarios: Sequence[Scenario], settings: Settings) -> AsyncIterator[Studio]:
+async def studio_for(scenarios: Sequence[Scenario], settings: Settings) -> AsyncIterator[Studio]:
     """Brings what these people need to speak, and nothing else."""
     steps = [step for scenario in scenarios for step in scenario.steps if isinstance(step, Say | Interrupt)]
     sources = [*steps, *(step.beside for step in steps if step.beside is not None)]
