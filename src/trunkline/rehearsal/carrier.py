@@ -42,7 +42,7 @@ from trunkline.rehearsal.sip_call import (
 from trunkline.rehearsal.studio import Studio
 from trunkline.rehearsal.talk import Exchange, Person
 from trunkline.rehearsal.termination import ANSWERS, Cause, Termination
-from trunkline.rehearsal.transfer import Destination, OtherPerson, SipAddress
+from trunkline.rehearsal.transfer import OtherPerson, SipAddress, TransferTarget
 from trunkline.rehearsal.trunk_rules import TrunkBook, TrunkRules
 from trunkline.rehearsal.twilio_account import TwilioAccount
 from trunkline.rehearsal.twilio_calls import TwilioCalls
@@ -252,7 +252,7 @@ class StandInCarrier:
 
     def _referred(self, call: RehearsedCall, target: Target) -> None:
         if not target.on_the_network:
-            to: Destination = SipAddress(target, call.sip.accept.caller_id, call.line, self._exchange)
+            to: TransferTarget = SipAddress(target, call.sip.accept.caller_id, call.line, self._exchange)
         elif (person := self._person_at(target.number)) is not None:
             to = OtherPerson(person, call.line, self._exchange)
         else:

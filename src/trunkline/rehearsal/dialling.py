@@ -101,7 +101,10 @@ async def dial_all(
 
     async def one(person: Person) -> Attempt:
         async with free:
-            call = await DialledCall.begin(to, peer, person, exchange)
+            try:
+                call = await DialledCall.begin(to, peer, person, exchange)
+            except NotReady as error:
+                return Attempt(person.scenario, None, error)
             await call.run()
             report = await asyncio.to_thread(call.report, out_dir)
             tell(CallOver(report))
@@ -128,7 +131,7 @@ class DialledCall:
 
     @classmethod
     async def begin(cls, to: Destination, peer: PeerAddress, person: Person, exchange: Exchange) -> DialledCall:
-        """Send the INVITE."""
+        """Send the INVITE. Raises `NotReady` when nobody takes the connection."""
         wire = await reach(to.transport, exchange.host, peer, tls=to.tls, server_name=to.host)
         line = MediaLine(exchange.host, codec="ulaw", offer=NOWHERE, threshold=exchange.threshold)
         crypto = sdes.new_crypto() if to.transport == "tls" else None

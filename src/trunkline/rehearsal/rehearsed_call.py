@@ -17,7 +17,7 @@ from trunkline.rehearsal.sip_call import SipCall
 from trunkline.rehearsal.srtp import Srtp
 from trunkline.rehearsal.studio import RINGBACK
 from trunkline.rehearsal.talk import Exchange, Person, Signalling, Talk
-from trunkline.rehearsal.transfer import REFUSALS, Destination
+from trunkline.rehearsal.transfer import REFUSALS, TransferTarget
 from trunkline.sip import sdes, sdp
 from trunkline.sip.endpoint import SipEndpoint
 from trunkline.sip.message import TraceLine
@@ -51,11 +51,11 @@ class RehearsedCall:
         if not self._put_through:
             self.talk.lose("caller")
 
-    def refer(self, to: Destination, patience: float) -> None:
+    def refer(self, to: TransferTarget, patience: float) -> None:
         """Put the person through. `patience`: seconds until the caller, who should have left then, is hung up on."""
         self._transfer = asyncio.create_task(self._follow(to, patience))
 
-    async def _follow(self, to: Destination, patience: float) -> None:
+    async def _follow(self, to: TransferTarget, patience: float) -> None:
         try:
             code, phrase = await to.reach()
             self._put_through = code == 200

@@ -7,6 +7,7 @@ import secrets
 from typing import Protocol
 
 from trunkline.errors import NotReady
+from trunkline.rehearsal.dialling import Destination, locate
 from trunkline.rehearsal.media_line import MediaLine
 from trunkline.rehearsal.referral import Target
 from trunkline.rehearsal.srtp import Srtp
@@ -22,7 +23,7 @@ Final = tuple[int, str]
 """Status and phrase."""
 
 
-class Destination(Protocol):
+class TransferTarget(Protocol):
     """Whom somebody is put through to."""
 
     async def reach(self) -> Final:
@@ -81,13 +82,14 @@ class SipAddress:
     async def reach(self) -> Final:
         target, host = self._target, self._exchange.host
         try:
-            wire = await reach(target.transport, host, target.address, server_name=target.host)
+            peer, _ = await locate(Destination(target.number, *target.address))
+            wire = await reach(target.transport, host, peer, server_name=target.host)
         except NotReady:
             return 503, "Service Unavailable"
         offer = sdp.build_offer(host, self._line.port, session=secrets.randbits(31), crypto=self._crypto)
         identity = Identity(target.uri, f"sip:{self._caller}@{host}", "carrier")
         caller = SipCaller(
-            identity, wire.address, target.address, offer, lambda: secrets.token_hex(8), transport=target.transport
+            identity, wire.address, peer, offer, lambda: secrets.token_hex(8), transport=target.transport
         )
         self._endpoint = SipEndpoint(caller, [wire], self._event)
         self._endpoint.act(lambda agent, now: agent.call(now))
