@@ -54,24 +54,32 @@ async def install(
     Without an Asterisk it stays unfinished: the next run has one take it.
     """
     finished_before = place.exists and not place.unfinished
+
+    async def take_back(asterisk: RunningAsterisk | None) -> None:
+        if not finished_before:
+            await uninstall(place, asterisk)
+            return
+        place.take_back(changes)
+        place.finish()
+        if asterisk is not None:
+            await asterisk.reload()
+
     place.write(changes)
     if asterisk is None:
         return
-    errors = [error for error in await asterisk.reload() if FOLDER in error]
-    missing = await asterisk.lacks(files)
-    if not missing and not errors:
-        place.finish()
-        return
-    if finished_before:
-        place.take_back(changes)
-        place.finish()
-        await asterisk.reload()
-    else:
-        await uninstall(place, asterisk)
-    raise PbxUnavailable(
-        f"Asterisk didn't take {', '.join(missing) or 'it all'}; everything is as it was before.",
-        remedy=f"It said: {' '.join(errors)}" if errors else "See whether your own file is all right up to its end.",
-    )
+    try:
+        errors = [error for error in await asterisk.reload() if FOLDER in error]
+        missing = await asterisk.lacks(files)
+    except PbxUnavailable:
+        await take_back(None)
+        raise
+    if missing or errors:
+        await take_back(asterisk)
+        raise PbxUnavailable(
+            f"Asterisk didn't take {', '.join(missing) or 'it all'}; everything is as it was before.",
+            remedy=f"It said: {' '.join(errors)}" if errors else "See whether your own file is right up to its end.",
+        )
+    place.finish()
 
 
 async def uninstall(place: IncludeFiles, asterisk: RunningAsterisk | None) -> Undone:

@@ -48,6 +48,7 @@ _RELOADS: Final = (
     "module reload res_ari.so",
     "manager reload",
 )
+_NO_CONSOLE: Final = "Unable to connect to remote"
 _NOT_THERE: Final = re.compile(r"Unable to find object|not found|There is no (existence|manager)|No such command")
 _ERROR: Final = re.compile(r" ERROR\[\d+\]\S* \S*(?:config|sorcery|pbx_)\S*\.c: (.+)")
 """Of a log, what comes from the parts of Asterisk that read files; others speak of the network."""
@@ -70,19 +71,26 @@ class RunningAsterisk:
         self._command = tuple(command)
 
     async def says(self, line: str) -> str:
-        """What its console prints for one command. Raises `PbxUnavailable` when nothing comes."""
+        """What its console prints for one command. Raises `PbxUnavailable` when there is none."""
         try:
             async with asyncio.timeout(SECONDS):
-                return await console_output(self._command, line)
+                said = await console_output(self._command, line)
+            why = said.strip() if said.startswith(_NO_CONSOLE) else None
         except (TimeoutError, OSError) as error:
+            why = str(error) or "it took too long."
+        if why is not None:
             raise PbxUnavailable(
-                f"Asterisk's console gave no answer to {line!r}: {error or 'it took too long'}.",
-                remedy="See whether it runs; --asterisk-conf names the asterisk.conf of a private one.",
-            ) from error
+                f"Asterisk's console gave no answer to {line!r}: {why}",
+                remedy="See whether it runs and this user may reach it; --asterisk-conf names its asterisk.conf.",
+            )
+        return said
 
     async def version(self) -> str | None:
         """As `22.10.1`; `None` when none runs, or this user can't reach it."""
-        match = re.match(r"Asterisk (?:certified[/-])?(\d+[\d.]*)", await self.says("core show version"))
+        try:
+            match = re.match(r"Asterisk (?:certified[/-])?(\d+[\d.]*)", await self.says("core show version"))
+        except PbxUnavailable:
+            return None
         return match[1].rstrip(".") if match else None
 
     async def folders(self) -> Mapping[str, Path]:
