@@ -348,9 +348,9 @@ def test_nothing_is_kept_of_ended_calls() -> None:
     assert exchange.agent.quiet()
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 700), st.binary(max_size=12)), min_size=1, max_size=8))
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 700), st.binary(max_size=12)), min_size=1, max_size=8))
 def test_no_sequence_of_mangled_datagrams_breaks_the_agent(steps: list[tuple[int, int, bytes]]) -> None:
-    exchange = Exchange(CarrierConfig(username=None, calls_per_second=None))
+    exchange = Exchange(CarrierConfig(username=None, calls_per_second=None, transfer="enable-all"))
     exchange.confirmed()
     for kind, at, noise in steps:
         datagram = [
@@ -359,6 +359,7 @@ def test_no_sequence_of_mangled_datagrams_breaks_the_agent(steps: list[tuple[int
             exchange.within("ACK", 1),
             exchange.within("INVITE", 3, body=offer()),
             exchange.wording.request("CANCEL", 1, "z9hG4bKfirst"),
+            exchange.within("REFER", 4, headers=(f"Refer-To: {PHONE}",)),
         ][kind]
         for message in exchange.send(datagram[:at] + noise + datagram[at + len(noise) :]):
             assert Message.parse(bytes(message))
