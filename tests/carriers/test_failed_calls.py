@@ -131,6 +131,15 @@ async def test_a_late_alert_gives_the_call_its_reason_and_a_note(twilio: Stage) 
     assert [(event.kind, event.data) for event in events] == [("carrier-alert", {"twilioError": 32202})]
 
 
+async def test_an_alert_of_a_call_that_twilio_does_not_show_counts_where_it_is_true_for_all(twilio: Stage) -> None:
+    await asyncio.to_thread(refused, twilio, Cause.NOT_IN_ACL)
+    await asyncio.to_thread(twilio.twilio.records.pop, f"/2010-04-01/Accounts/{twilio.twilio.sid}/Calls")
+    async with failed_call(twilio, 403, "Forbidden") as (store, call_id), asyncio.timeout(20):
+        while (await told(store, call_id))[0] == "Refused.":
+            await asyncio.sleep(0.01)
+        assert "IP access control list" in (await told(store, call_id))[0]
+
+
 async def test_what_is_clear_is_not_asked_about(twilio: Stage) -> None:
     async with failed_call(twilio, 486, "Busy Here"), failed_call(twilio, 403, "No International Authorization"):
         assert LOOKING not in {task.get_name() for task in asyncio.all_tasks()}

@@ -55,7 +55,7 @@ class Account:
         since = datetime.now(UTC) - ALERTS_OF
         return await self._once("alerts", lambda: self._facts.alerts(since))
 
-    async def attempt(self, sid: str) -> Attempt:
+    async def attempt(self, sid: str) -> Attempt | None:
         return await self._once(sid, lambda: self._facts.attempt(sid))
 
     async def public_address(self) -> str:

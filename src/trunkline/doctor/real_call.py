@@ -101,7 +101,7 @@ class RealCall:
         for _ in range(LOOKS):
             await asyncio.sleep(PAUSE)
             with suppress(CarrierError):
-                if found := await asyncio.to_thread(alerts.find, [call]):
+                if found := await alerts.find([call]):
                     return found[call].error
         return None
 

@@ -141,6 +141,6 @@ async def _alerts_of_trunk(account: Account) -> list[Alert]:
     others = {
         sid
         for sid, attempt in attempts.items()
-        if attempt.number == NOBODY or (trunk and attempt.trunk not in (None, trunk.sid))
+        if attempt and (attempt.number == NOBODY or (trunk and attempt.trunk not in (None, trunk.sid)))
     }
     return [alert for alert in alerts if alert.about not in others]

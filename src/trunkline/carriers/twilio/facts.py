@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
+from trunkline.errors import CarrierError
 from trunkline.settings import TwilioSettings
 
 if TYPE_CHECKING:
@@ -164,9 +166,14 @@ class Facts:
             if (found.error_code or "").isdigit() and found.date_generated is not None
         )
 
-    def attempt(self, sid: str) -> Attempt:
-        """The call with this id."""
-        call = self._account.calls(sid).fetch()
+    def attempt(self, sid: str) -> Attempt | None:
+        """The call with this id; `None` where Twilio has no such call, or none yet."""
+        try:
+            call = self._account.calls(sid).fetch()
+        except CarrierError as error:
+            if error.details.get("status") == HTTPStatus.NOT_FOUND:
+                return None
+            raise
         return Attempt(called(call.to or ""), call.trunk_sid)
 
 

@@ -1,7 +1,8 @@
 """Why a call failed, where its SIP answer leaves that open: Twilio's alerts tell, some seconds after the call is over.
 
 Asterisk passes on status and reason phrase, not Twilio's own error number; `403 Forbidden` can be the address, the
-password or a caller ID. The number is in the account's alerts (monitor v1), each with the id of its call.
+password or a caller ID. The number is in the account's alerts (monitor v1), each with the id of its call [?: for all of
+a trunk's errors].
 """
 
 from __future__ import annotations
@@ -59,29 +60,35 @@ def alert_of(call: FailedCall, alerts: Iterable[Alert], numbers: Mapping[str, st
 
 
 class Alerts:
-    """Which alert tells of which call. Blocking."""
+    """Which alert tells of which call."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._called: dict[str, str] = {}
 
-    def find(self, calls: Sequence[FailedCall]) -> dict[FailedCall, Alert]:
+    async def find(self, calls: Sequence[FailedCall]) -> dict[FailedCall, Alert]:
         """Of these calls, at least one, those that are explained by now. Raises `CarrierError`."""
-        try:
-            alerts = self._facts.alerts(min(call.dialled_at for call in calls) - SLACK)
-        except CarrierError as error:
-            if error.details.get("code") != NOT_ACTIVE:
-                raise
-            # Twilio tells nothing of an account that isn't active, and this is what we wanted to know.
-            alerts = tuple(Alert(diagnosis.NO_ACCOUNT, call.ended_at, "") for call in calls)
+        alerts = await asyncio.to_thread(self._since, calls)
         about = {
             alert.about
             for alert in alerts
             if alert.about.startswith("CA") and any(diagnosis.may_mean(call.sip_code, alert.error) for call in calls)
         }
-        self._called = {sid: self._called.get(sid) or self._facts.attempt(sid).number for sid in about}
+        for sid in about - self._called.keys():
+            if (attempt := await asyncio.to_thread(self._facts.attempt, sid)) is not None:
+                self._called[sid] = attempt.number
+        self._called = {sid: number for sid, number in self._called.items() if sid in about}
         explained = ((call, alert_of(call, alerts, self._called)) for call in calls)
         return {call: alert for call, alert in explained if alert is not None}
+
+    def _since(self, calls: Sequence[FailedCall]) -> tuple[Alert, ...]:
+        try:
+            return self._facts.alerts(min(call.dialled_at for call in calls) - SLACK)
+        except CarrierError as error:
+            if error.details.get("code") != NOT_ACTIVE:
+                raise
+        # Twilio tells nothing of an account that isn't active, and this is what we wanted to know.
+        return tuple(Alert(diagnosis.NO_ACCOUNT, call.ended_at, "") for call in calls)
 
 
 class FailedCalls:
@@ -135,7 +142,7 @@ class FailedCalls:
             await asyncio.sleep(self._pauses[min(looks, len(self._pauses) - 1)])
             looks += 1
             try:
-                found = await asyncio.to_thread(self._alerts.find, tuple(self._open))
+                found = await self._alerts.find(tuple(self._open))
                 for call, alert in found.items():
                     await self._explain(call, alert)
                     self._open.remove(call)
