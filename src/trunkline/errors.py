@@ -18,6 +18,7 @@
     │   └── SpeechUnavailable
     ├── ModelRefused           a speech model's file is not the published one
     ├── BrainError             the brain gave no usable answer
+    ├── ToolFailed             a tool of a model found nothing; the model is told, never the person
     ├── MediaError             sound from elsewhere can't be had
     │   ├── AddressRefused     its address is one we don't fetch from
     │   ├── FetchFailed        its server gave no answer, a wrong one, too much of it, or too slowly
@@ -129,6 +130,10 @@ class BrainError(TrunklineError):
     code = "brain_failed"
     http_status = 502
     retryable = True
+
+
+class ToolFailed(TrunklineError):
+    code = "tool_failed"
 
 
 class MediaError(TrunklineError):

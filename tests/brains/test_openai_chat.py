@@ -277,6 +277,15 @@ def test_a_stream_says_the_same_wherever_it_is_cut(cuts: list[int]) -> None:
     assert found[-1] == Ended("tool_calls", (ToolCall("a", "one", '{"x": 1}'), ToolCall("b", "two", "")))
 
 
+def test_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+    stream = CompletionStream()
+    for name in ("one", "two"):
+        function = {"name": name, "arguments": "{}"}
+        stream.feed(event(chunk({"tool_calls": [{"index": 0, "id": name[0], "function": function}]})))
+    (ended,) = stream.feed(b"data: [DONE]\n\n")
+    assert ended == Ended("tool_calls", (ToolCall("o", "one", "{}"), ToolCall("t", "two", "{}")))
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_completion_or_a_fault(data: bytes) -> None:
     for body in (data, b"data: " + data, b'data: {"choices": [' + data):

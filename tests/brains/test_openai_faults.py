@@ -9,7 +9,7 @@ import pytest
 
 from tests.brains.n8n_call import call
 from tests.brains.n8n_server import Exchange, Play, body, raw, reply
-from tests.brains.openai_server import ModelServer, agent_of, chunk, error, event, says, uses
+from tests.brains.openai_server import KEY, ModelServer, agent_of, chunk, error, event, says, uses
 from trunkline.brains.openai_faults import LASTING, MEANING, PASSING, ModelFaultKind
 from trunkline.models import HangUpBy
 from trunkline.settings import AgentSettings
@@ -38,6 +38,7 @@ FAULTS: dict[str, tuple[Play, ModelFaultKind]] = {
     "404": (error(404, "The model `small` does not exist.", "model_not_found"), K.NOT_FOUND),
     "400": (error(400, "Unsupported parameter: 'temperature'."), K.BAD_REQUEST),
     "context full": (error(400, "Maximum context length is 8192.", "context_length_exceeded"), K.TOO_LONG),
+    "context full, in other words": (error(400, "It exceeds the available context size."), K.TOO_LONG),
     "prompt filtered": (error(400, "Filtered.", "content_filter"), K.FILTERED),
     "429": (error(429, "Rate limit reached.", "rate_limit_exceeded"), K.RATE),
     "429 for a long time": (error(429, "Rate limit reached.", Retry_After="30"), K.RATE),
@@ -105,6 +106,14 @@ async def test_what_may_be_well_a_moment_later_is_asked_again_without_a_word(pla
         assert booth.turns[-1].text == "Fine." and not booth.faults
         assert [note.event.kind for note in booth.notes] == ["brain-retry"]
         assert len(server.asked) == 2
+
+
+async def test_a_server_that_repeats_the_key_does_not_bring_it_into_the_history() -> None:
+    play = error(401, f"No such key: {KEY}.")
+    async with ModelServer(play) as server, call(server, agent_of(server)) as booth:
+        await booth.ask()
+        await booth.until_over()
+        assert "No such key: ***" in booth.notes[0].event.text and KEY not in str(booth.updates)
 
 
 async def test_the_server_says_when_it_wants_to_be_asked_again() -> None:

@@ -303,6 +303,35 @@ async def test_a_person_who_hangs_up_does_not_stop_the_booking() -> None:
         assert done == [True]
 
 
+async def test_an_interruption_of_the_filler_forgets_no_booking() -> None:
+    server = ModelServer(uses(("book", {"day": "Monday"})), says("It is booked."))
+    async with server:
+        words = "Let me write that down for you, this can take me quite a while, I'm afraid."
+        book = tool(server, late(2, reply({"booked": True})), "book", method="POST", filler=words)
+        agent = agent_of(server, manners={"filler": "", "hold_on": ""}, tools={"book": book})
+        async with call(server, agent, "Book Monday.", "Stop it right now, please.") as booth:
+            await booth.ask()
+            await booth.until(lambda: booth.agent_speaks)
+            await booth.wait(0.6)
+            await booth.ask(1.5)
+            await booth.until_said("It is booked.")
+            assert len([e for e in server.exchanges if e.path == "/files/book"]) == 1
+            wanted = next(message for message in server.asked[-1]["messages"] if message.get("tool_calls"))
+            assert words.startswith(wanted["content"]) and len(wanted["content"]) < len(words)
+            assert results(server) == ['{"booked": true}']
+
+
+async def test_a_goodbye_that_is_interrupted_ends_nothing() -> None:
+    server = ModelServer(uses(("hang_up", {"words": "Thank you for calling, and have a very nice day. Goodbye."})))
+    async with server, call(server, agent_of(server), "Bye.", "No wait, one more thing please.") as booth:
+        await booth.ask()
+        await booth.until(lambda: booth.agent_speaks)
+        await booth.wait(0.6)
+        await booth.ask(1.5)
+        await booth.until_said("Fine.")
+        assert not [m for m in server.asked[-1]["messages"] if m["role"] == "tool" and "Not done" not in m["content"]]
+
+
 # ── the call itself ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -13,8 +13,8 @@ import httpcore
 import httpx
 
 import trunkline
-from trunkline.brains.tools import ToolFailed, ToolSpec
-from trunkline.errors import AddressRefused
+from trunkline.brains.tools import ToolSpec
+from trunkline.errors import AddressRefused, ToolFailed
 from trunkline.media.guarded_network import GuardedNetwork, resolve
 from trunkline.ports import CallBriefing
 from trunkline.settings.openai import HttpToolSettings

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from trunkline.brains.tools import ToolFailed, ToolSpec
-from trunkline.errors import BrainError, SettingsError
+from trunkline.brains.tools import ToolSpec
+from trunkline.errors import BrainError, SettingsError, ToolFailed
 from trunkline.ports import CallBriefing
 from trunkline.settings.openai import McpServerSettings
 

@@ -7,14 +7,15 @@ from typing import Any, Final
 
 from trunkline.brains.n8n_reply import DIGITS
 from trunkline.brains.openai_stream import ToolCall
-from trunkline.brains.tools import ToolFailed, ToolSpec, arguments_of, validator
+from trunkline.brains.tools import ToolSpec, arguments_of, validator
+from trunkline.errors import ToolFailed
 from trunkline.ports import HangUp, SendKeys, Transfer
 from trunkline.settings.openai import OpenAISettings
 
 GOODBYE: Final = "Goodbye."
 PUT_THROUGH: Final = "I'll put you through."
 TOO_EARLY: Final = "Not done yet: look at the other results, tell the person, and then use it again."
-REFUSED: Final = "It could not be arranged, and the person was told so."
+INTERRUPTED: Final = "Not done: the person spoke before."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Ability:
     otherwise: str
     """What is said instead of nothing."""
     result: str
-    """What the model is told."""
+    """What the model is told, should the call go on behind it."""
 
 
 class Abilities:
@@ -56,7 +57,9 @@ class Abilities:
         match call.name:
             case "transfer":
                 number = self._transfers[given["to"]]
-                return Ability(Transfer(number), words, PUT_THROUGH, f"The person is put through to {given['to']}.")
+                return Ability(
+                    Transfer(number), words, PUT_THROUGH, "It could not be arranged, and the person was told so."
+                )
             case "send_keys":
                 keys = given["keys"].replace(" ", "")
                 if not DIGITS.fullmatch(keys):

@@ -15,7 +15,7 @@ from typing import Any, Final
 from trunkline.brains.fallback import SteadySession
 from trunkline.brains.n8n_faults import N8nFault
 from trunkline.brains.n8n_reply import Reply
-from trunkline.brains.openai_abilities import REFUSED, TOO_EARLY, Abilities
+from trunkline.brains.openai_abilities import INTERRUPTED, TOO_EARLY, Abilities
 from trunkline.brains.openai_faults import PASSING, ModelFault, ModelFaultKind
 from trunkline.brains.openai_history import BEGIN, Exchange, History, Step
 from trunkline.brains.openai_prompt import rendered
@@ -24,7 +24,8 @@ from trunkline.brains.openai_stream import Ended, ToolCall, Words
 from trunkline.brains.openai_tools import AgentTools
 from trunkline.brains.scripted import ScriptedBrain
 from trunkline.brains.spoken_stream import SpokenStream
-from trunkline.brains.tools import Outcome, ToolFailed
+from trunkline.brains.tools import Outcome
+from trunkline.errors import ToolFailed
 from trunkline.ports import BrainAction, CallBriefing, Commit, HangUp, Note, PersonTurn, Say, SendKeys, Transfer
 from trunkline.settings import AgentSettings
 from trunkline.settings.openai import OpenAISettings
@@ -132,6 +133,8 @@ class ChatSession:
             calls = self._ended.calls
             if not calls:
                 break
+            if enough and self._said:
+                break
             if enough:
                 raise ModelFault(ModelFaultKind.ONLY_TOOLS)
             yield Commit()
@@ -222,10 +225,10 @@ class ChatSession:
             self._last = HangUp()
         return found
 
-    def _say(self, text: str) -> Say:
+    def _say(self, text: str, calls: Sequence[ToolCall] = ()) -> Say:
         self._left -= len(text)
         self._said = f"{self._said} {text}".strip()
-        self._write(Step(self._said))
+        self._write(Step(self._said, tuple(calls)))
         return Say(text)
 
     def _write(self, *steps: Step) -> None:
@@ -241,9 +244,8 @@ class ChatSession:
             self._using = tuple(self._means.tools.begin(outside, self._call))
             self._write(Step(self._said, tuple(calls)))
             await asyncio.wait(self._using, timeout=FILLER_SECONDS)
-            if (filler := self._filler(outside)) is not None:
-                yield filler
-                self._write(Step(self._said, tuple(calls)))
+            if filler := self._filler(outside):
+                yield self._say(filler, calls)
             for note in await self._results():
                 yield note
         else:
@@ -252,12 +254,11 @@ class ChatSession:
                     yield action
         self._steps = self._history.exchanges[-1].steps
 
-    def _filler(self, calls: Sequence[ToolCall]) -> Say | None:
+    def _filler(self, calls: Sequence[ToolCall]) -> str:
         """Words for a wait, unless there have been some."""
         if all(task.done() for task in self._using) or self._said or any(step.words for step in self._steps):
-            return None
-        text = self._means.tools.filler(calls)
-        return self._say(text) if text else None
+            return ""
+        return self._means.tools.filler(calls)
 
     async def _results(self) -> list[Note]:
         """Until the tools that are used are done: what became of them is put into the history."""
@@ -283,9 +284,9 @@ class ChatSession:
             words = speakable(ability.words or ("" if self._said else ability.otherwise))
             if words and words not in self._said:
                 yield self._say(words)
+            self._write(Step(self._said, tuple(calls), (*results, INTERRUPTED)))
+            yield ability.action
             results.append(ability.result)
             self._write(Step(self._said, tuple(calls), tuple(results)))
-            yield ability.action
-            if isinstance(ability.action, Transfer):  # who was put through is gone, and nobody asks for more
-                self._write(Step(self._said, tuple(calls), (*results[:-1], REFUSED)))
+            if isinstance(ability.action, Transfer):  # nobody would ask for more if it had been arranged
                 return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -112,6 +113,7 @@ PASSING: Final = frozenset(
 """May be well a moment later; and asking twice does no harm, as a completion has no effects."""
 
 
+_FULL: Final = re.compile(r"context (?:length|window|size)|reduce the length|token count|too many tokens")
 _BY_STATUS: Final = {
     401: _K.KEY,
     402: _K.QUOTA,
@@ -151,7 +153,7 @@ def _kind(status: int, code: str, message: str) -> ModelFaultKind:
     match status:
         case 429 if code in ("insufficient_quota", "billing_hard_limit_reached"):
             kind = _K.QUOTA
-        case 400 | 413 if code == "context_length_exceeded" or "context length" in message or "context win" in message:
+        case 400 | 413 if code == "context_length_exceeded" or _FULL.search(message):
             kind = _K.TOO_LONG
         case 400 if code == "content_filter":
             kind = _K.FILTERED

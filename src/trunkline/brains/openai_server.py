@@ -94,6 +94,8 @@ class ModelServer:
                         piece := await by(deadline, anext(arriving, b""), ModelFault(ModelFaultKind.TIMEOUT))
                     ):
                         page += piece
+                if (key := self._settings.api_key) is not None:  # some servers repeat what they refuse
+                    page = page.replace(key.get_secret_value().encode(), b"***")
                 fault = of_status(response.status, headers, page)
                 assert fault is not None
                 raise fault

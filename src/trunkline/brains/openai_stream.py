@@ -45,6 +45,16 @@ class Ended:
 CompletionEvent = Words | Ended
 
 
+@dataclass(slots=True)
+class _Call:
+    """A tool call that is still being written."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
 class CompletionStream:
     """`feed` it the body, `finish` it at its end. Both raise `ModelFault` for what is no completion."""
 
@@ -57,7 +67,8 @@ class CompletionStream:
         self._events = False
         self._reason = ""
         self._done = False
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: list[_Call] = []
+        self._newest: dict[int, _Call] = {}
 
     def feed(self, data: bytes) -> list[CompletionEvent]:
         self._size += len(data)
@@ -135,22 +146,26 @@ class CompletionStream:
     def _call(self, piece: dict[str, Any], place: int) -> None:
         index = piece.get("index")
         index = index if isinstance(index, int) else place
-        if index not in self._calls and len(self._calls) >= _MOST_CALLS:
-            return
-        call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-        call["id"] = str(piece.get("id") or call["id"])
+        name, call = str(piece.get("id") or ""), self._newest.get(index)
+        # Some servers give every call the same index, but its own id.
+        if call is None or (name and call.id and name != call.id):
+            if len(self._calls) >= _MOST_CALLS:
+                return
+            call = self._newest[index] = _Call(index)
+            self._calls.append(call)
+        call.id = name or call.id
         function = piece.get("function")
         if isinstance(function, dict):
-            call["name"] += str(function.get("name") or "")
+            call.name += str(function.get("name") or "")
             given = function.get("arguments") or ""
             arguments = given if isinstance(given, str) else json.dumps(given)
-            call["arguments"] += arguments
+            call.arguments += arguments
             self.written += len(arguments) + 1
 
     def _end(self) -> Ended:
         self._done = True
         calls = tuple(
-            ToolCall(call["id"] or f"call_{index}", call["name"], call["arguments"])
-            for index, call in sorted(self._calls.items())
+            ToolCall(call.id or f"call_{place}", call.name, call.arguments)
+            for place, call in enumerate(sorted(self._calls, key=lambda call: call.index))
         )
         return Ended(self._reason, calls)

@@ -15,7 +15,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from trunkline.brains.openai_stream import ToolCall
-from trunkline.errors import SettingsError, TrunklineError
+from trunkline.errors import SettingsError, ToolFailed
 from trunkline.ports import CallBriefing, Note
 
 log = logging.getLogger(__name__)
@@ -25,12 +25,6 @@ LONGEST_RESULT: Final = 6000
 LONGEST_NOTE: Final = 500
 """Characters of a result or an argument in the call's history."""
 MASK: Final = "••••••••"
-
-
-class ToolFailed(TrunklineError):
-    """The model is told so, in these words; never the person."""
-
-    code = "tool_failed"
 
 
 @dataclass(frozen=True, slots=True)

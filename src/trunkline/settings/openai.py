@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from trunkline.settings.fallback import FallbackSettings
 from trunkline.settings.section import E164, Section
@@ -19,6 +19,25 @@ PROMPT = (
     "may be misheard: ask when it makes no sense. Say goodbye and hang up when the person is done."
 )
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _header_checked(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ValueError(f"{name!r} is no header: its name has no blanks and no colon")
+        if not re.fullmatch(r"[\x20-\x7e]+", value.get_secret_value()):
+            raise ValueError(f"the value of {name} must be printable ASCII, in one line")
+    return headers
+
+
+def _checked(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(?:[/?][^\s#]*)?", url):
+        raise ValueError("write the address as https://example.com/v1; a key goes into api_key or headers")
+    return url
+
+
+Headers = Annotated[dict[str, SecretStr], AfterValidator(_header_checked)]
+WebAddress = Annotated[str, AfterValidator(_checked)]
 
 
 class HttpToolSettings(Section):
@@ -34,7 +53,7 @@ class HttpToolSettings(Section):
     """JSON schema of the arguments (an object); what doesn't fit it is never sent."""
     fixed: dict[str, str] = Field(default_factory=dict)
     """Arguments the model neither sees nor sets: `{number}`, `{call_id}` and the call's variables are filled in."""
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     """Headers of the request, as `Authorization`."""
     timeout_seconds: float = Field(8.0, ge=0.5, le=60)
     """Longest time for the whole request."""
@@ -54,18 +73,13 @@ class HttpToolSettings(Section):
             raise ValueError("write the address as https://example.com/api/{argument}: no argument in the host")
         return url
 
-    @field_validator("headers")
-    @classmethod
-    def _header_lines(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        return _header_checked(headers)
-
 
 class McpServerSettings(Section):
     """`[agents.NAME.openai.mcp.SERVER]`: a server of the Model Context Protocol, whose tools the model may use."""
 
-    url: str
+    url: WebAddress
     """Address of its streamable HTTP transport, as `https://example.com/mcp`."""
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     """Headers of every request, as `Authorization`."""
     only: tuple[str, ...] = ()
     """Names of the tools that may be used; empty: all it has."""
@@ -76,27 +90,17 @@ class McpServerSettings(Section):
     secret_result: bool = False
     """Keep results out of the call's history."""
 
-    @field_validator("url")
-    @classmethod
-    def _web_address(cls, url: str) -> str:
-        return _checked(url)
-
-    @field_validator("headers")
-    @classmethod
-    def _header_lines(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        return _header_checked(headers)
-
 
 class OpenAISettings(FallbackSettings):
     """`[agents.NAME.openai]`: the model behind an agent whose `brain` is `openai`, and what happens when it fails."""
 
-    base_url: str = f"https://{OPENAI_HOST}/v1"
+    base_url: WebAddress = f"https://{OPENAI_HOST}/v1"
     """Address of any server that speaks OpenAI's chat completions, up to and with its version."""
     model: str = "gpt-4.1-mini"
     """Its name there."""
     api_key: SecretStr | None = None
     """Sent as `Authorization: Bearer KEY`; not set: `OPENAI_API_KEY` of the environment, for OpenAI's own address."""
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     """More headers, as `api-key`."""
     body: dict[str, Any] = Field(default_factory=dict)
     """More of the request's body, as `reasoning_effort`; replaces what Trunkline would send."""
@@ -149,16 +153,6 @@ class OpenAISettings(FallbackSettings):
             raise ValueError("a key is printable ASCII without blanks")
         return key
 
-    @field_validator("base_url")
-    @classmethod
-    def _web_address(cls, url: str) -> str:
-        return _checked(url)
-
-    @field_validator("headers")
-    @classmethod
-    def _header_lines(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        return _header_checked(headers)
-
     @field_validator("transfers")
     @classmethod
     def _numbers(cls, transfers: dict[str, str]) -> dict[str, str]:
@@ -174,21 +168,6 @@ class OpenAISettings(FallbackSettings):
             if not _TOOL_NAME.fullmatch(name):
                 raise ValueError(f"tool name {name!r}: letters, digits, - and _ only, at most 64")
         return tools
-
-
-def _header_checked(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-    for name, value in headers.items():
-        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-            raise ValueError(f"{name!r} is no header: its name has no blanks and no colon")
-        if not re.fullmatch(r"[\x20-\x7e]+", value.get_secret_value()):
-            raise ValueError(f"the value of {name} must be printable ASCII, in one line")
-    return headers
-
-
-def _checked(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/@?#]+(?:[/?][^\s#]*)?", url):
-        raise ValueError("write the address as https://example.com/v1; a key goes into api_key or headers")
-    return url
 
 
 def _host(url: object) -> str | None:
