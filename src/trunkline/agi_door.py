@@ -29,6 +29,8 @@ OURS: Final = frozenset({"mode", "direction", "number", "called"})
 MOST_VARIABLES: Final = 50
 LONGEST_VALUE: Final = 400
 """Characters of a variable that is set."""
+RESULTS_SECONDS: Final = 45.0
+"""How long the results may take: before Asterisk reads them, it ends what it does, as a recording of up to 30 s."""
 DISPOSITIONS: Final[Mapping[type[TrunklineError], Disposition]] = {
     TooManyCalls: Disposition.BUSY,
     CallerBlocked: Disposition.REJECTED,
@@ -75,12 +77,14 @@ class AgiDoor:
 
     async def receive(self, connection: AgiConnection, asked: Asked) -> None:
         """From the dialplan's question to its results."""
-        with contextlib.suppress(PbxUnavailable):  # the dialplan has left: there is nobody to tell
+        # Where the dialplan has left, there is nobody to tell.
+        with contextlib.suppress(PbxUnavailable, TimeoutError):
             results = await self._serve(connection, asked)
-            for name, value in results.variables().items():
-                await connection.command("SET VARIABLE", name, value)
-            if results.end.hung_up_by is HangUpBy.OPERATOR and not connection.hung_up:
-                await connection.command("HANGUP")
+            async with asyncio.timeout(RESULTS_SECONDS):
+                for name, value in results.variables().items():
+                    await connection.command("SET VARIABLE", name, value)
+                if results.end.hung_up_by is HangUpBy.OPERATOR and not connection.hung_up:
+                    await connection.command("HANGUP")
 
     async def _serve(self, connection: AgiConnection, asked: Asked) -> Results:
         call_id = CallId(str(uuid.uuid4()))

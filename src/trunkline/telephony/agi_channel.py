@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from trunkline.errors import PbxUnavailable
-from trunkline.events import FarEndGone, LegEvent
+from trunkline.events import FarEndAnswered, FarEndGone, LegEvent
 from trunkline.models import CallId
-from trunkline.telephony.agi_protocol import DEAD
+from trunkline.telephony.agi_protocol import DEAD, Reply
 from trunkline.telephony.agi_server import AgiConnection
 
 NO_SUCH_APPLICATION: Final = "-2"
@@ -32,8 +33,8 @@ async def has_audiosocket(connection: AgiConnection) -> bool:
 class AgiChannel:
     """A call whose audio comes to `audiosocket` (`host:port`). Fits `ports.ChannelControl`.
 
-    `report` is told, once, when AudioSocket is over or the channel gone. Whatever a call ends with, the channel itself
-    lives on for the dialplan behind `AGI()`.
+    `report` is told of the answer and, once, when AudioSocket is over or the channel gone. Whatever a call ends with,
+    the channel itself lives on for the dialplan behind `AGI()`.
     """
 
     def __init__(
@@ -43,16 +44,19 @@ class AgiChannel:
         self._call_id = call_id
         self._audiosocket = audiosocket
         self._report = report
-        self._told = asyncio.Event()
+        self._told = False
         self._work: set[asyncio.Task[None]] = set()
         self.next: tuple[str, float] | None = None
         """The number the person is to be put through to, and how long it may ring."""
-        connection.on_end(lambda: self._begin(self._dead()))
+        connection.on_end(lambda: self._begin(self._ended()))
 
     async def answer(self, call_id: CallId) -> None:
         reply = await self._connection.command("ANSWER")
         if reply.failed:
-            raise PbxUnavailable("The channel that came by AGI has hung up.")
+            if await self._has_hung_up(reply):
+                return
+            raise PbxUnavailable("Asterisk could not answer the channel that came by AGI; its log says why.")
+        self._report(FarEndAnswered(self._call_id))
         self._answered()
 
     async def hang_up(self, call_id: CallId, *, cause: int | None = None) -> None:
@@ -87,23 +91,35 @@ class AgiChannel:
     async def _talk(self) -> None:
         """AudioSocket, from its beginning to its end."""
         with contextlib.suppress(PbxUnavailable):
-            await self._connection.command(
+            over = await self._connection.command(
                 "EXEC AudioSocket", f"{self._call_id},{self._audiosocket}", seconds=LONGEST_CALL
             )
-            if (await self._connection.command("CHANNEL STATUS")).code != DEAD:
+            if not await self._has_hung_up(over):
                 self._tell(None)
 
-    async def _dead(self) -> None:
+    async def _has_hung_up(self, reply: Reply) -> bool:
+        """Whether that is why a command failed; then it has been reported."""
+        dead = reply.code == DEAD or (await self._connection.command("CHANNEL STATUS")).code == DEAD
+        if dead:
+            await self._hung_up()
+        return dead
+
+    async def _ended(self) -> None:
         """The channel has hung up, or we lost it."""
-        cause = TEMPORARY_FAILURE
         if self._connection.hung_up:
-            cause = NORMAL_CLEARING
-            with contextlib.suppress(PbxUnavailable):
-                told = (await self._connection.command("GET VARIABLE", "HANGUPCAUSE")).value or ""
-                cause = int(told) if told.isdigit() and 0 < int(told) < 128 else cause
+            await self._hung_up()
+        else:
+            self._tell(TEMPORARY_FAILURE)
+
+    async def _hung_up(self) -> None:
+        cause = NORMAL_CLEARING
+        with contextlib.suppress(PbxUnavailable):
+            told = (await self._connection.command("GET VARIABLE", "HANGUPCAUSE")).value or ""
+            cause = int(told) if re.fullmatch("[1-9][0-9]{0,2}", told) else cause
         self._tell(cause)
 
     def _tell(self, cause: int | None) -> None:
-        if not self._told.is_set():
-            self._told.set()
+        """`cause` (Q.850); `None`: the channel lives on, only our part in it is over."""
+        if not self._told:
+            self._told = True
             self._report(FarEndGone(self._call_id, cause))

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from trunkline.errors import ProtocolError
 
@@ -160,8 +160,8 @@ def _asked(environment: Mapping[str, str]) -> Asked:
     arguments = (value for name, value in environment.items() if re.fullmatch(r"arg_[0-9]+", name))
     named = (argument.partition("=") for argument in arguments)
     parameters = {name: value for name, equals, value in named if equals and name}
-    try:
-        parameters = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_ENVIRONMENT)) | parameters
-    except ValueError as error:
-        raise ProtocolError("AGI: the address has too many parameters.") from error
+    if query:
+        parts = (part.partition("=") for part in query.split("&", MAX_ENVIRONMENT))
+        # A plus stays one: it begins a number.
+        parameters = {unquote(name): unquote(value) for name, _, value in parts if name} | parameters
     return Asked(environment, unquote(path).strip("/"), parameters)

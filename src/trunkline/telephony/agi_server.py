@@ -121,6 +121,8 @@ class AgiConnection:
             if not self._waiting:
                 raise ProtocolError("AGI: an answer came without a question.")
             reply = self._waiting.popleft()
+            if not self._waiting:
+                self._busy_until = 0.0
             if not reply.done():
                 reply.set_result(event)
 
@@ -174,7 +176,7 @@ class AgiServer:
         await self._server.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        fault = self._objection(writer)
+        fault = self.objection(writer.get_extra_info("peername")[0])
         if fault is not None:
             self._refuse(writer, fault)
             return
@@ -182,8 +184,9 @@ class AgiServer:
         self._sessions.add(session)
         session.add_done_callback(self._sessions.discard)
 
-    def _objection(self, writer: asyncio.StreamWriter) -> Fault | None:
-        peer = ip_address(writer.get_extra_info("peername")[0])
+    def objection(self, address: str) -> Fault | None:
+        """Why nobody may connect from there at the moment."""
+        peer = ip_address(address)
         if not peer.is_loopback and not any(peer in network for network in self._networks):
             return Fault.FOREIGN
         return Fault.TOO_MANY if len(self._sessions) >= self._max_connections else None

@@ -8,7 +8,6 @@ import math
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -18,8 +17,8 @@ from trunkline.errors import PbxUnavailable
 from trunkline.events import LegEvent
 from trunkline.models import CallId
 from trunkline.ports import LegListener, Recorded
-from trunkline.telephony.agi_channel import AgiChannel
-from trunkline.telephony.agi_protocol import DEAD, Reply
+from trunkline.telephony.agi_channel import TEMPORARY_FAILURE, AgiChannel
+from trunkline.telephony.agi_protocol import Reply
 from trunkline.telephony.agi_server import AgiConnection
 
 KEYS: Final = "0123456789*#"
@@ -46,6 +45,8 @@ class AgiTurnChannel(AgiChannel):
     ) -> None:
         self._folder = folder
         self._listener: LegListener | None = None
+        self._closed: Callable[[LegListener], None] | None = None
+        """Tells a listener how it was closed, as soon as it is."""
         self._numbers = count(1)
         super().__init__(connection, call_id, "", report)
 
@@ -57,8 +58,7 @@ class AgiTurnChannel(AgiChannel):
 
     def attach(self, listener: LegListener) -> None:
         self._listener = listener
-        if self._told.is_set():
-            self._tell_listener()
+        self._tell_listener()
 
     def close(self) -> None:
         self._tell(None)
@@ -94,8 +94,7 @@ class AgiTurnChannel(AgiChannel):
         reply = await self._connection.command(verb, *arguments, seconds=seconds)
         if not reply.failed:
             return reply
-        if reply.code == DEAD or (await self._connection.command("CHANNEL STATUS")).code == DEAD:
-            await self._told.wait()  # whoever asked shall find the call's end known
+        if await self._has_hung_up(reply):
             raise PbxUnavailable("The channel that came by AGI has hung up.")
         raise PbxUnavailable(
             f"Asterisk could not do {verb}; its log says why.",
@@ -104,15 +103,16 @@ class AgiTurnChannel(AgiChannel):
         )
 
     def _tell(self, cause: int | None) -> None:
-        first = not self._told.is_set()
-        super()._tell(cause)
-        if first:
+        if not self._told:
+            super()._tell(cause)
+            broken = cause == TEMPORARY_FAILURE
+            why = "the AGI connection was lost" if broken else "the other side hung up"
+            self._closed = lambda listener: listener.leg_closed(why, broken=broken)
             self._tell_listener()
 
     def _tell_listener(self) -> None:
-        if self._listener is not None:
-            closed = partial(self._listener.leg_closed, "the channel is gone", broken=False)
-            asyncio.get_running_loop().call_soon(closed)
+        if self._listener is not None and self._closed is not None:
+            asyncio.get_running_loop().call_soon(self._closed, self._listener)
 
     @contextlib.contextmanager
     def _file(self, who: str) -> Iterator[tuple[Path, str]]:
