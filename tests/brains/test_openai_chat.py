@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 import itertools
 from datetime import datetime
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from tests.brains.n8n_call import BRIEFING, call
 from tests.brains.n8n_server import Exchange
 from tests.brains.openai_server import KEY, ModelServer, agent_of, chunk, error, event, says, uses
+from tests.doubles import FakeSpeechToText, FakeTextToSpeech
+from trunkline.brains import make_brain
 from trunkline.brains.openai_faults import ModelFault
 from trunkline.brains.openai_history import BEGIN, CUT_OFF, LEFT_OUT, NOT_HEARD, History, Step
 from trunkline.brains.openai_prompt import rendered
 from trunkline.brains.openai_stream import CompletionEvent, CompletionStream, Ended, ToolCall, Words
 from trunkline.logs import secrets_of
 from trunkline.models import HangUpBy
-from trunkline.ports import PersonTurn
+from trunkline.ports import PersonTurn, Say
+from trunkline.rehearsal.openai_stand_in import openai_stand_in
 from trunkline.settings import AgentSettings
 from trunkline.settings.openai import OpenAISettings
 
@@ -88,6 +93,22 @@ async def test_a_connection_is_opened_ahead_and_kept_between_the_requests_of_a_t
         await booth.ask()
         await booth.until_said("Fine.")
         assert server.accepted == 1
+
+
+async def test_the_connection_of_one_turn_serves_the_next() -> None:
+    script = make_brain(AgentSettings())
+    async with openai_stand_in(script, FakeSpeechToText(), FakeTextToSpeech(), key=KEY, token_seconds=0) as url:
+        settings = OpenAISettings(base_url=url, api_key=SecretStr(KEY), model="gpt-4o-mini")
+        brain = make_brain(AgentSettings(brain="openai", openai=settings))
+        session = await brain.open(BRIEFING)
+        ours = set()
+        for number, words in enumerate(("No, can we move it?", "Next Thursday.", "At ten."), start=1):
+            said = [action async for action in session.reply(PersonTurn(number, words, b""))]
+            assert any(isinstance(action, Say) for action in said)
+            connections = psutil.Process().net_connections("tcp")
+            ours |= {c.laddr.port for c in connections if c.raddr and c.raddr.port == urlsplit(url).port}
+        await brain.close()
+        assert len(ours) == 1
 
 
 # ── what was heard ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -371,8 +392,6 @@ def test_an_agent_with_a_model_needs_words_and_patience() -> None:
 
 async def test_two_calls_at_a_time_share_nothing_but_connections() -> None:
     """Each hears its own answer, and their histories stay apart."""
-    from trunkline.brains import make_brain  # noqa: PLC0415
-
     async with ModelServer() as server:
         brain = make_brain(agent_of(server))
         minds = [await brain.open(BRIEFING) for _ in range(2)]

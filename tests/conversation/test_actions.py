@@ -11,7 +11,7 @@ from tests.conversation.booth import Booth, Mind
 from tests.doubles import tone
 from trunkline.errors import InvalidNumber, TrunklineError
 from trunkline.events import CallNoted
-from trunkline.ports import BrainAction, HangUp, Play, Say, SendKeys, Transfer
+from trunkline.ports import BrainAction, Commit, HangUp, Note, Play, Say, SendKeys, Transfer
 from trunkline.settings import AgentSettings, N8nSettings
 
 
@@ -30,6 +30,21 @@ async def test_without_transcription_the_sound_alone_ends_turns_and_takes_the_fl
     await booth.until(lambda: len(booth.mind.turns) == 2)
     assert booth.turns[2].cut_off
     assert booth.mind.turns[1].heard is not None
+    booth.hang_up()
+
+
+async def test_a_brain_that_commits_is_not_asked_to_go_on_before_the_turn_is_over() -> None:
+    answer: list[BrainAction | Exception] = [Commit(), Note("booked", "It is booked."), Say("It is booked.")]
+    booth = Booth(Mind("Hello.", answer, forkable=True), "I would", "I would like to move it.")
+    await booth.pick_up()
+    await booth.until_quiet()
+    await booth.say(0.5)
+    await booth.wait(0.3)
+    assert len(booth.mind.turns) == 1, "it was asked in the pause"
+    assert not [update for update in booth.updates if isinstance(update, CallNoted)]
+    await booth.say(0.5)
+    await booth.until(lambda: len(booth.turns) == 3)
+    assert [update.event.kind for update in booth.updates if isinstance(update, CallNoted)] == ["booked"]
     booth.hang_up()
 
 
