@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import random
 from typing import Any
 
 import pytest
 
 from trunkline.events import FarEndAnswered, FarEndGone, FarEndProgress, FarEndRinging
 from trunkline.models import CallId
-from trunkline.telephony.ari_events import ChannelNews, channel_of
+from trunkline.telephony.ari_events import ChannelNews, arrival_of, channel_of, message_of
 
 CALL = CallId("547a82df-d097-4496-8b40-0c6d21a5e20a")
 
@@ -119,3 +121,53 @@ def test_how_a_transfer_went(status: str) -> None:
     assert channel_of(second_leg) != CALL, "its ringing is none of the call's"
     assert call.event_of(message) is None
     assert call.event_of(destroyed(16)) == FarEndGone(CALL, 16, transfer=status or None)
+
+
+# ── fuzz ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e300,
+    10**30,
+    "",
+    "x" * 300,
+    "\ud800",
+    [],
+    [[]],
+    {},
+    {"id": []},
+    {"id": CALL},
+    {"number": {}},
+)
+
+
+def twisted(value: Any, chance: random.Random) -> Any:
+    """The same with some of its parts put in another's place, doubled or left out."""
+    if chance.random() < 0.06:
+        return chance.choice(JUNK)
+    if isinstance(value, dict):
+        return {name: twisted(part, chance) for name, part in value.items() if chance.random() > 0.03}
+    return [twisted(part, chance) for part in value] * chance.choice((1, 1, 2)) if isinstance(value, list) else value
+
+
+def test_a_hundred_thousand_twisted_messages_break_nothing() -> None:
+    chance = random.Random(8088)
+    arrived = {"type": "StasisStart", "args": ["arrived"], "channel": channel()}
+    honest = [dial("PROGRESS"), state_change("Up"), last_answer("SIP%20403%20No"), destroyed(16, 486), arrived]
+    events = arrivals = 0
+    for _ in range(100_000):
+        text = bytearray(json.dumps(twisted(chance.choice(honest), chance)).encode())
+        for _ in range(chance.choice((0, 0, 1, 5))):
+            text[chance.randrange(len(text))] = chance.randrange(256)
+        message = message_of(bytes(text))
+        if message is not None and channel_of(message) is not None:
+            events += ChannelNews(CALL).event_of(message) is not None
+            arrivals += arrival_of(message, CALL) is not None
+    assert events > 10_000 and arrivals > 1_000
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1", "null", "{", "[" * 100_000, b"\xff\xfe", '"channel"'])
+def test_what_is_no_event(text: str | bytes) -> None:
+    assert message_of(text) is None

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import json
 import logging
 import math
 import re
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,7 +22,7 @@ from trunkline.errors import InvalidNumber, PbxUnavailable, TrunkNotConfigured
 from trunkline.events import CallArrived, FarEndGone, PbxEvent, PbxLost, PbxReady
 from trunkline.models import CallId
 from trunkline.settings import E164, TrunkSettings
-from trunkline.telephony.ari_events import WANTED, ChannelNews, arrival_of, channel_of
+from trunkline.telephony.ari_events import WANTED, ChannelNews, arrival_of, channel_of, message_of
 from trunkline.telephony.asterisk_config import (
     ANSWER_EXTENSION,
     ARI_APP,
@@ -289,9 +288,10 @@ class AriPbx:
 
     async def _read(self, socket: ClientConnection) -> None:
         async for text in socket:
-            message: dict[str, Any] = json.loads(text)
-            channel = channel_of(message)
-            if channel is None:
+            if (message := message_of(text)) is None:
+                log.warning("Asterisk sent something that is no event: %r", text[:100])
+                continue
+            if (channel := channel_of(message)) is None:
                 continue
             if channel not in self._news:
                 self._welcome(channel, message)
@@ -303,7 +303,7 @@ class AriPbx:
             if event is not None:
                 self._tell(event)
 
-    def _welcome(self, channel: str, message: dict[str, Any]) -> None:
+    def _welcome(self, channel: str, message: Mapping[str, Any]) -> None:
         """Perhaps somebody calls."""
         if (arrival := arrival_of(message, CallId(str(uuid.uuid4())))) is not None:
             self._arrived[arrival.id] = channel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,10 +19,21 @@ _NO_ANSWER: Final = 19
 """Q.850 cause of a call Asterisk itself gave up because the ring timeout was over."""
 
 
+def message_of(text: str | bytes) -> Mapping[str, Any] | None:
+    """The event in a message of the websocket; `None` where it holds none."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
 def channel_of(message: Mapping[str, Any]) -> str | None:
     """The channel the event is about: of a call we dialled, its id is our call's."""
-    channel = message.get("channel") or message.get("peer")
-    return channel.get("id") if isinstance(channel, Mapping) else None
+    match message.get("channel") or message.get("peer"):
+        case {"id": str(channel)}:
+            return channel
+    return None
 
 
 def arrival_of(message: Mapping[str, Any], call_id: CallId) -> Arrival | None:
