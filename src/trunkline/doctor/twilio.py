@@ -79,7 +79,8 @@ def account_checks(account: Account | None, settings: Settings) -> list[Check]:
     async def origination(trunk: Trunk) -> Verdict:
         assert account is not None
         seen = await _seen_address(account)
-        here = {str(address) for address in (seen, settings.asterisk.external_address) if address}
+        named = (seen, settings.asterisk.external_address, *settings.twilio.addresses)
+        here = {address.removesuffix("/32") for address in named if address}
         return judge_origination(trunk, settings, await _ports_here(trunk.nodes, here))
 
     async def caller_ids(account: Account) -> Verdict:
