@@ -11,7 +11,7 @@ import pytest
 
 from trunkline.carriers.twilio.facts import Alert, Country, Node, Summary, Trunk
 from trunkline.doctor.check import State, Verdict
-from trunkline.doctor.twilio import account_checks
+from trunkline.doctor.twilio import account_checks, ports_here
 from trunkline.doctor.twilio_verdicts import (
     judge_account,
     judge_addresses,
@@ -160,6 +160,22 @@ def test_where_incoming_calls_arrive(asterisk: dict[str, Any], here: dict[str, i
     settings = SETTINGS.model_copy(update={"asterisk": AsteriskSettings.model_validate(asterisk)})
     verdict = judge_origination(TRUNK, settings, here)
     assert verdict.state is state and words in " ".join((verdict.text, *verdict.remarks))
+
+
+async def test_which_origination_urls_lead_here() -> None:
+    places = {
+        "here": "sip:127.0.0.1:5070",
+        "usual port": "sip:127.0.0.1",
+        "by user": "sip:pbx@127.0.0.1;transport=tcp",
+        "TLS": "sip:127.0.0.1:5061;transport=tls",
+        "SIPS": "sips:127.0.0.1",
+        "elsewhere": "sip:198.51.100.1",
+        "no port": "sip:127.0.0.1:0",
+    }
+    nodes = [Node(name, url, 10, 10, True) for name, url in places.items()]
+    nodes.append(Node("disabled", "sip:127.0.0.1", 10, 10, False))
+    found = await ports_here(nodes, {"127.0.0.1"})
+    assert found == {"here": 5070, "usual port": 5060, "by user": 5060, "TLS": 0, "SIPS": 0}
 
 
 def test_caller_ids() -> None:

@@ -136,7 +136,11 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 
 def _settings(stage: Stage, carrier: StandInCarrier) -> Settings:
     # Whoever asks that service for an address gets none: nobody asks the network for the real one.
-    settings = stage.settings(addresses=("127.0.0.0/8",), address_service=f"{stage.url}/nothing")
+    settings = stage.settings(
+        addresses=("127.0.0.0/8",),
+        address_service=f"{stage.url}/nothing",
+        origination={"first": {"sip_url": "sip:203.0.113.7:5060"}, "second": {"sip_url": "sip:203.0.113.8:5060"}},
+    )
     trunk = {"proxy": f"{carrier.host}:{carrier.port}", "caller_ids": NUMBERS[:1], "qualify_seconds": 0}
     agent = {"brain": "scripted", "script": str(stage.folder / "brief.yaml")}
     return settings.model_copy(

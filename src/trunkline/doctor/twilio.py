@@ -25,7 +25,7 @@ from trunkline.doctor.twilio_verdicts import (
     judge_origination,
     judge_trunk,
 )
-from trunkline.errors import CarrierError
+from trunkline.errors import CarrierError, SettingsError
 from trunkline.phone_numbers import region
 from trunkline.settings import Settings
 from trunkline.telephony.asterisk_config import host_and_port
@@ -81,7 +81,7 @@ def account_checks(account: Account | None, settings: Settings) -> list[Check]:
         seen = await _seen_address(account)
         named = (seen, settings.asterisk.external_address, *settings.twilio.addresses)
         here = {address.removesuffix("/32") for address in named if address}
-        return judge_origination(trunk, settings, await _ports_here(trunk.nodes, here))
+        return judge_origination(trunk, settings, await ports_here(trunk.nodes, here))
 
     async def caller_ids(account: Account) -> Verdict:
         bought, verified = await asyncio.gather(account.bought(), account.verified())
@@ -116,18 +116,18 @@ async def _seen_address(account: Account) -> str | None:
         return None
 
 
-async def _ports_here(nodes: Iterable[Node], here: Collection[str]) -> dict[str, int]:
+async def ports_here(nodes: Iterable[Node], here: Collection[str]) -> dict[str, int]:
     """Of the enabled nodes that lead to one of these addresses: name → UDP or TCP port; 0 where it is over TLS."""
     ports = {}
     for node in nodes:
         place = re.match(r"sips?:(?:[^@;]*@)?([^;?]+)", node.sip_url)
         if not node.enabled or place is None:
             continue
-        host, port = host_and_port(place[1], DEFAULT_PORT)
         try:
+            host, port = host_and_port(place[1], DEFAULT_PORT)
             found = await asyncio.get_running_loop().getaddrinfo(host, port, family=socket.AF_INET)
-        except OSError:
-            continue
+        except (OSError, SettingsError):
+            continue  # Twilio shows what somebody wrote there, right or wrong
         secure = node.sip_url.startswith("sips:") or "transport=tls" in node.sip_url
         if any(address[0] in here for *_, address in found):
             ports[node.name] = 0 if secure else port
