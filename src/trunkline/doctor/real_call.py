@@ -25,6 +25,7 @@ from trunkline.phone_numbers import to_e164
 from trunkline.ports import TextToSpeech
 from trunkline.settings import Settings
 from trunkline.speech import make_text_to_speech
+from trunkline.telephony.asterisk_config.carriers import carrier_of
 from trunkline.telephony.asterisk_fetch import find_asterisk
 from trunkline.telephony.asterisk_program import AsteriskProgram
 
@@ -70,7 +71,7 @@ class RealCall:
         dialled = datetime.now(UTC)
         with tempfile.TemporaryDirectory(prefix="trunkline-doctor-", ignore_cleanup_errors=True) as name:
             limit = self.settings.trunk.ring_timeout + seconds_of(said) + LISTENING + 10.0
-            await call_once(program, _beside(self.settings, Path(name)), number, end, limit)
+            await call_once(program, beside(self.settings, Path(name)), number, end, limit)
         gone = end.over.result()
         if gone is None:
             return judge_heard(end.heard)
@@ -118,12 +119,17 @@ def judge_heard(heard: bytes) -> Verdict:
     )
 
 
-def _beside(settings: Settings, folder: Path) -> Settings:
-    """The same, for an Asterisk that runs beside whatever has the folder and the port of the settings."""
+def beside(settings: Settings, folder: Path) -> Settings:
+    """The same, for an Asterisk that runs beside whatever has the settings' folder, port and registration."""
+    trunk, carrier = settings.trunk, carrier_of(settings.trunk)
+    if carrier.registers:
+        # A second registration would take the calls that come in from the first.
+        trunk = trunk.model_copy(update={"carrier": "ip", "caller_id_header": carrier.caller_id_header})
     return settings.model_copy(
         update={
             "service": settings.service.model_copy(update={"data_dir": folder}),
             "asterisk": settings.asterisk.model_copy(update={"sip_port": 0}),
+            "trunk": trunk,
         }
     )
 
