@@ -35,7 +35,8 @@ serve: parts ## the service on 127.0.0.1:3030, with the settings in trunkline.to
 
 test: parts ## all tests, real calls through a real Asterisk included (and a real n8n, after `make parts-n8n`)
 	$(call say,Running the tests)
-	@python -m pytest
+	@# Most of their time they wait for the clocks of calls: three at a time on two cores. Long files are not the last ones.
+	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup ## format, lint, types and the direction of imports
 	$(call say,Checking)
