@@ -76,22 +76,25 @@ def twilio(tmp_path: Path) -> Iterator[Stage]:
 
 
 @asynccontextmanager
-async def failed_call(twilio: Stage, code: int, phrase: str) -> AsyncIterator[tuple[MemoryCallStore, CallId]]:
-    """A call that has just failed with this answer, and somebody who looks for its alert."""
-    facts, store, call = open_facts(twilio.settings().twilio), MemoryCallStore(), a_call(number=NUMBER)
-    now = datetime.now(UTC)
+async def failed_call(
+    twilio: Stage, code: int, phrase: str, *, times: int = 1
+) -> AsyncIterator[tuple[MemoryCallStore, CallId]]:
+    """A call, or several, that just failed with this answer, and somebody who looks for the alert."""
+    facts, store, now = open_facts(twilio.settings().twilio), MemoryCallStore(), datetime.now(UTC)
     assert facts is not None
 
     async def settled() -> None:
         """The store is written at once here."""
 
     end = CallEnd(Disposition.REJECTED, "Refused.", HangUpBy.CARRIER, code, phrase)
-    await store.add(call)
     watcher = FailedCalls(facts, store, settled, pauses=(0.01,))
-    watcher.watch(CallCreated(call))
-    watcher.watch(CallStateChanged(call.id, CallState.DIALLING, now))
-    await store.end(call.id, end, now)
-    watcher.watch(CallStateChanged(call.id, CallState.ENDED, now, end))
+    for _ in range(times):
+        call = a_call(number=NUMBER)
+        await store.add(call)
+        watcher.watch(CallCreated(call))
+        watcher.watch(CallStateChanged(call.id, CallState.DIALLING, now))
+        await store.end(call.id, end, now)
+        watcher.watch(CallStateChanged(call.id, CallState.ENDED, now, end))
     try:
         yield store, call.id
     finally:
@@ -138,6 +141,15 @@ async def test_an_alert_of_a_call_that_twilio_does_not_show_counts_where_it_is_t
         while (await told(store, call_id))[0] == "Refused.":
             await asyncio.sleep(0.01)
         assert "IP access control list" in (await told(store, call_id))[0]
+
+
+async def test_calls_that_fail_together_are_looked_for_together(twilio: Stage) -> None:
+    await asyncio.to_thread(refused, twilio, Cause.NOT_IN_ACL)
+    asked = len(twilio.api.seen)
+    async with failed_call(twilio, 403, "Forbidden", times=50) as (store, last):
+        await until(lambda: LOOKING not in {task.get_name() for task in asyncio.all_tasks()})
+        assert "IP access control list" in (await told(store, last))[0]
+    assert len(twilio.api.seen) - asked == 2  # the alerts, and the call that the one alert names
 
 
 async def test_what_is_clear_is_not_asked_about(twilio: Stage) -> None:
