@@ -7,10 +7,12 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import cast, get_args
 
 import pytest
+from pydantic import ValidationError
 
 from tests.agi_asterisk import AgiAsterisk, HangUp
 from tests.conversation.booth import Mind
@@ -20,7 +22,7 @@ from trunkline.agi_door import AgiDoor
 from trunkline.models import CallId, CallRecord, Direction, Disposition, HangUpBy
 from trunkline.ports import RESULT, BrainAction, Note, Say, SendKeys, Transfer
 from trunkline.ports import HangUp as Goodbye
-from trunkline.settings import AgentSettings, IncomingSettings
+from trunkline.settings import AgentSettings, AgiSettings, IncomingSettings
 from trunkline.telephony.agi_server import AgiServer
 from trunkline.telephony.agi_turns import SharedFolder
 
@@ -168,14 +170,11 @@ async def test_a_key_ends_a_recording(door: Door) -> None:
 
 
 async def test_a_person_who_says_nothing_is_asked_then_left(door: Door) -> None:
-    listening = {"silent_caller_seconds": 1.0, "silent_caller_asks": 1}
-    agent = AgentSettings.model_validate({"listening": listening})
-    door.office.settings.agents["me"] = agent
-    door.office.agent_settings = agent  # type: ignore[attr-defined]
+    manners = AgentSettings()
     async with AgiAsterisk.calling(door.address, TURNS) as asterisk:
         call = await door.handed_over(asterisk)
-    texts = [turn.text for turn in call.turns]
-    assert texts == ["Hello.", *[AgentSettings().ask_again] * (len(texts) - 2), AgentSettings().farewell_silent]
+    asked = [manners.ask_again] * manners.listening.silent_caller_asks
+    assert [turn.text for turn in call.turns] == ["Hello.", *asked, manners.farewell_silent]
     assert call.end is not None and call.end.reason == "The person stayed silent."
 
 
@@ -289,3 +288,26 @@ async def test_a_hang_up_at_every_command_ends_the_call(door: Door, how: HangUp)
             assert asterisk.variables["TRUNKLINE_DISPOSITION"] == wanted[0].upper()
         elif answered < at < over:
             assert (end.disposition, end.hung_up_by) == (Disposition.FAILED, HangUpBy.SYSTEM)
+
+
+# ── settings ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"host": "0.0.0.0"}, "first name the Asterisk machines in agi.networks"),
+        ({"host": "10.0.0.4"}, "first name the Asterisk machines in agi.networks"),
+        ({"host": "pbx.example.com"}, "no IPv4 address"),
+        ({"networks": ["everybody"]}, "no IPv4 network"),
+        ({"folder_there": "sounds"}, "the whole path"),
+    ],
+)
+def test_settings_that_let_anybody_in_are_refused(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        AgiSettings.model_validate(settings)
+
+
+def test_named_networks_open_the_door_beyond_this_machine() -> None:
+    settings = AgiSettings.model_validate({"host": "10.0.0.4", "networks": ["10.0.0.0/24"]})
+    assert settings.allowed == (IPv4Network("10.0.0.0/24"),)

@@ -10,7 +10,7 @@ from trunkline.brains.script_file import parse
 from trunkline.brains.scripted import ScriptedBrain
 from trunkline.errors import SettingsError
 from trunkline.models import CallId, Direction
-from trunkline.ports import Brain, BrainAction, BrainSession, CallBriefing, HangUp, PersonTurn, Say
+from trunkline.ports import RESULT, Brain, BrainAction, BrainSession, CallBriefing, HangUp, Note, PersonTurn, Say
 from trunkline.settings import AgentSettings
 
 NOW = datetime(2026, 2, 9, 10)
@@ -113,7 +113,10 @@ async def test_a_reply_that_was_cut_short_has_still_been_made() -> None:
     reply = session.reply(turn(1, "No."))
     await anext(reply)
     await reply.aclose()
-    assert await collect(session.reply(turn(2, "Thursday"))) == [Say("And at what time on Thursday the twelfth?")]
+    assert await collect(session.reply(turn(2, "Thursday"))) == [
+        Say("And at what time on Thursday the twelfth?"),
+        Note(RESULT, "The person told: new_day.", {"new_day": "2026-02-12"}),
+    ]
 
 
 async def test_calls_share_nothing() -> None:
@@ -164,8 +167,14 @@ async def test_small_talk_is_heard_while_a_name_or_free_text_is_expected_only_al
 
 async def test_yes_and_no_by_key() -> None:
     session = await ScriptedBrain(parse(SURVEY, "survey.yaml")).open(briefing())
-    assert await collect(session.reply(turn(1, keys="2"))) == [Say("How many were you?")]
-    assert await collect(session.reply(turn(2, keys="12#"))) == [Say("What's your name?")]
+    assert await collect(session.reply(turn(1, keys="2"))) == [
+        Say("How many were you?"),
+        Note(RESULT, "The person told: happy.", {"happy": "no"}),
+    ]
+    assert await collect(session.reply(turn(2, keys="12#"))) == [
+        Say("What's your name?"),
+        Note(RESULT, "The person told: guests.", {"guests": "12"}),
+    ]
 
 
 def test_a_bad_script_is_refused_at_start() -> None:

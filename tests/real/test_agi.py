@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
 from tests.real.conftest import NOBODY
-from tests.real.premises import AGENT, NUMBER, TIMEOUT, Premises, left_as_found, open_premises
+from tests.real.premises import AGENT, LONG, NUMBER, PERSON_HERTZ, TIMEOUT, Premises, left_as_found, open_premises
+from tests.real.test_tone import hertz_and_level
 from trunkline.events import CallCreated
 from trunkline.models import CallId
 from trunkline.rehearsal.dialling import Destination, dial_all
@@ -26,6 +29,7 @@ from trunkline.telephony.pbx import PrivateAsterisk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+AGENT_HERTZ = 440.0
 MODULES = ("res_speech", "res_agi", "format_wav")
 """What a usual Asterisk has beside those that a call over ARI needs."""
 WAIT = {"wait_for_agent": {"silence_ms": 200}}
@@ -58,9 +62,23 @@ class Office:
         instance = self.asterisk.instance
         to = Destination(called, instance.sip_address, instance.sip_port, caller=NUMBER)
         person: Scenario = self.premises.person(*steps)
-        (attempt,) = await dial_all(to, [await Studio().person(person)])
+        (attempt,) = await dial_all(to, [await Studio().person(person)], out_dir=self.ear)
         assert attempt.report is not None
         return attempt.report
+
+    @property
+    def ear(self) -> Path:
+        """Where callers keep what they heard."""
+        return self.premises.folder / "callers"
+
+    async def check_sound(self, report: CallReport) -> None:
+        """The person's tone reached the agent, and the agent's the person."""
+        heard = self.premises.ears.heard[0]
+        assert report.recording is not None
+        recording = await asyncio.to_thread((self.ear / report.recording).read_bytes)
+        caller = np.frombuffer(recording[44:], "<i2").reshape(-1, 2)
+        for sound, hertz in ((heard, PERSON_HERTZ), (caller[:, 1].tobytes(), AGENT_HERTZ)):
+            assert hertz_and_level(sound)[0] == pytest.approx(hertz, abs=2)
 
     async def told(self) -> dict[str, str]:
         """What the dialplan knows behind the call."""
@@ -128,6 +146,7 @@ async def test_a_whole_conversation_over_audiosocket(office: Office) -> None:
     office.premises.ears.texts.extend(["yes", "no"])
     report = await office.call_in(FULL, WAIT, SPEAK, WAIT, SPEAK, WAIT)
     assert (report.ended_by, report.problems) == ("caller", ())
+    await office.check_sound(report)
     told, call = await office.told(), await office.the_call()
     assert told == {
         "DISPOSITION": "ANSWERED",
@@ -145,6 +164,7 @@ async def test_a_whole_conversation_turn_by_turn(office: Office) -> None:
     office.premises.ears.texts.extend(["yes", "no"])
     report = await office.call_in(TURNS, WAIT, SPEAK, WAIT, SPEAK, WAIT)
     assert (report.ended_by, report.problems) == ("caller", ())
+    await office.check_sound(report)
     told, call = await office.told(), await office.the_call()
     assert (told["DISPOSITION"], told["HANGUP_BY"], told["WENT_ON"]) == ("ANSWERED", "agent", "yes")
     assert [turn["text"] for turn in call["turns"]] == ["Hi. Yes?", "yes", "I see.", "no", "Bye."]
@@ -170,3 +190,52 @@ async def test_an_agent_that_does_not_exist(office: Office) -> None:
     told = await office.told()
     assert (told["DISPOSITION"], told["WENT_ON"]) == ("FAILED", "yes")
     assert "no agent 'nobody'" in told["REASON"]
+
+
+@pytest.mark.parametrize(
+    ("called", "steps"),
+    [
+        (FULL, (WAIT, "hang_up")),
+        (FULL, (WAIT, SPEAK, {"pause_ms": 1500}, "hang_up")),  # while the agent speaks
+        (TURNS, ({"pause_ms": 20}, "hang_up")),  # at the greeting
+        (TURNS, (WAIT, {"pause_ms": 300}, "hang_up")),  # while the person is recorded
+        (TURNS, (WAIT, SPEAK, {"pause_ms": 2500}, "hang_up")),  # while a file is played
+    ],
+)
+async def test_the_person_hangs_up(office: Office, called: str, steps: tuple[object, ...]) -> None:
+    office.premises.ears.texts.append("tell me more")
+    await office.call_in(called, *steps)
+    told, call = await office.told(), await office.the_call()
+    assert (told["DISPOSITION"], told["HANGUP_BY"], told["WENT_ON"]) == ("ANSWERED", "person", "")
+    assert (call["disposition"], call["hungUpBy"]) == ("answered", "person")
+    assert all(len(turn["text"]) < len(LONG) for turn in call["turns"])  # nobody heard the end of that
+
+
+async def test_the_person_hangs_up_while_the_agent_thinks(office: Office) -> None:
+    office.premises.ears.hold()
+    office.premises.ears.texts.append("yes")
+    try:
+        await office.call_in(TURNS, WAIT, SPEAK, {"pause_ms": 1800}, "hang_up")
+        assert (await office.told())["HANGUP_BY"] == "person"
+    finally:
+        office.premises.ears.release()
+    assert (await office.the_call())["hungUpBy"] == "person"
+
+
+async def test_keys_turn_by_turn(office: Office) -> None:
+    await office.call_in(TURNS, WAIT, {"keys": "42#"}, WAIT, "hang_up")
+    turns = (await office.the_call())["turns"]
+    assert [turn["keys"] for turn in turns if turn["keys"]] == ["42"]
+    await office.told()
+
+
+async def test_an_operator_hangs_up(office: Office) -> None:
+    calling = asyncio.create_task(office.call_in(FULL, {"pause_ms": 10_000}, "hang_up"))
+    await office.premises.until(
+        lambda: any(call.answered_at for call in office.premises.house.switchboard.live_calls.values())
+    )
+    (call_id,) = office.premises.house.switchboard.live_calls
+    await office.premises.delete(call_id)
+    assert (await calling).ended_by == "caller"
+    told = await office.told()
+    assert (told["HANGUP_BY"], told["WENT_ON"]) == ("operator", "")

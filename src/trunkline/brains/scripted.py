@@ -8,7 +8,7 @@ from datetime import datetime
 
 from trunkline.brains.dialogue import Dialogue, State
 from trunkline.brains.script import Script
-from trunkline.ports import BrainAction, CallBriefing, PersonTurn
+from trunkline.ports import RESULT, BrainAction, CallBriefing, Note, PersonTurn, Say
 
 Clock = Callable[[], datetime]
 """Local time of the people who are called."""
@@ -61,8 +61,14 @@ class ScriptedSession:
         if turn.number != self._turn:
             self._turn, self._before = turn.number, self._state
         self._state, actions = self._dialogue.advance(self._before, turn.text, turn.keys, self._clock())
+        learnt = {
+            name: str(value) for name, value in self._state.filled.items() if value != self._before.filled.get(name)
+        }
         for action in actions:
             yield action
+            if learnt and isinstance(action, Say):  # behind the first one: what is never heard was never said
+                yield Note(RESULT, f"The person told: {', '.join(learnt)}.", learnt)
+                learnt = {}
 
     def turn_ahead(self) -> None:
         """Nothing to get ready."""
