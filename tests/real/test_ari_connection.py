@@ -106,7 +106,7 @@ async def test_a_lost_connection_ends_the_calls_it_carried(private_asterisk: Pri
 async def test_a_dial_whose_answer_is_lost_rings_nowhere(
     private_asterisk: PrivateAsteriskFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trunkline.telephony.ari._REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr("trunkline.telephony.ari_connection._REQUEST_SECONDS", 0.5)
     peer = await SipPeer.open(RINGING)
     trunk = TrunkSettings(host="carrier.example", proxy="{}:{}".format(*peer.address), qualify_seconds=0)
     events: asyncio.Queue[PbxEvent] = asyncio.Queue()
@@ -134,7 +134,7 @@ async def test_a_refusal_of_asterisk_itself_is_raised(private_asterisk: PrivateA
 
 
 async def test_an_asterisk_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trunkline.telephony.ari._FIRST_CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("trunkline.telephony.ari_connection._FIRST_CONNECT_SECONDS", 0.3)
     with pytest.raises(PbxUnavailable, match=r"doesn't answer at http://127\.0\.0\.1:9/ari: ConnectionRefused"):
         async with AriPbx(AriAddress("http://127.0.0.1:9/ari", "user", "password"), TrunkSettings()):
             raise AssertionError("connected")

@@ -24,7 +24,7 @@ from tests.real.sip_peer import OK, SipPeer
 from tests.real.test_ari_connection import Relay
 from trunkline.events import CallUpdate, GreetingStarted, SentenceStarted, SpeechHeard, TurnFinished
 from trunkline.rehearsal.carrier import StandInCarrier
-from trunkline.telephony import ari
+from trunkline.telephony import ari_connection
 from trunkline.telephony.asterisk_config import pjsip
 from trunkline.telephony.pbx import PrivateAsterisk
 from trunkline.telephony.pbx_boot import ari_address
@@ -247,8 +247,8 @@ async def test_asterisk_is_killed_during_a_call(tmp_path: Path, record_property:
 
 
 async def test_asterisk_freezes_during_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ari, "_PING_SECONDS", 0.3)
-    monkeypatch.setattr(ari, "_REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(ari_connection, "_PING_SECONDS", 0.3)
+    monkeypatch.setattr(ari_connection, "_REQUEST_SECONDS", 0.3)
     async with open_premises(tmp_path) as office:
         before = office.inventory()
         pid = office.house.asterisk.pid

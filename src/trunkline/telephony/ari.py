@@ -1,10 +1,8 @@
-"""Control of calls through Asterisk's REST interface (ARI): one connection for requests, one websocket for events."""
+"""Control of calls through Asterisk's REST interface (ARI)."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import logging
 import math
 import re
@@ -12,20 +10,18 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import httpx
-import websockets
-from websockets.asyncio.client import ClientConnection, connect
 
 from trunkline.errors import InvalidNumber, PbxUnavailable, TrunkNotConfigured
 from trunkline.events import CallArrived, FarEndGone, PbxEvent, PbxLost, PbxReady
 from trunkline.models import CallId
 from trunkline.settings import E164, TrunkSettings
-from trunkline.telephony.ari_events import WANTED, ChannelNews, arrival_of, channel_of, message_of
+from trunkline.telephony.ari_connection import AriConnection
+from trunkline.telephony.ari_events import ChannelNews, arrival_of, channel_of
 from trunkline.telephony.asterisk_config import (
     ANSWER_EXTENSION,
-    ARI_APP,
     CALL_CONTEXT,
     CALL_EXTENSION,
     CALL_VARIABLE,
@@ -37,13 +33,6 @@ from trunkline.telephony.asterisk_config.carriers import as_received, as_sent
 from trunkline.telephony.pbx_home import AriAddress
 
 log = logging.getLogger(__name__)
-
-_BACK_OFF: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds between attempts to reach Asterisk again."""
-_FIRST_CONNECT_SECONDS: Final = 10.0
-_REQUEST_SECONDS: Final = 5.0
-_PING_SECONDS: Final = 10.0
-"""An Asterisk that hangs is noticed after two of these."""
 
 
 class AriPbx:
@@ -60,36 +49,18 @@ class AriPbx:
         self._arrived: dict[CallId, str] = {}
         self._dialling: dict[str, asyncio.Task[None]] = {}
         self._errands: set[asyncio.Task[None]] = set()
-        self._connected = asyncio.Event()
-        self._why = "no attempt yet"
-        self._listening: asyncio.Task[None] | None = None
-        # Loopback only: a proxy of the environment would have no business here.
-        self._http = httpx.AsyncClient(
-            base_url=ari.url,
-            auth=(ari.user, ari.password),
-            timeout=_REQUEST_SECONDS,
-            limits=httpx.Limits(keepalive_expiry=None),
-            trust_env=False,
-        )
-        self._digest = httpx.DigestAuth(ari.user, ari.password)
+        self._connection = AriConnection(ari, self)
+        self._http = self._connection.http
 
     def on_event(self, listener: Callable[[PbxEvent], None]) -> None:
         self._listeners.append(listener)
 
     @property
     def ready(self) -> bool:
-        return self._connected.is_set()
+        return self._connection.ready
 
     async def __aenter__(self) -> Self:
-        self._listening = asyncio.create_task(self._listen(), name="ari-events")
-        try:
-            async with asyncio.timeout(_FIRST_CONNECT_SECONDS):
-                await self._connected.wait()
-        except BaseException as error:
-            await self._close()
-            if isinstance(error, TimeoutError):
-                raise PbxUnavailable(f"Asterisk doesn't answer at {self._ari.url}: {self._why}.") from None
-            raise
+        await self._connection.open()
         return self
 
     async def __aexit__(
@@ -97,18 +68,10 @@ class AriPbx:
     ) -> None:
         for channel in list(self._news):
             await self._end(channel)
-        await self._close()
-
-    async def _close(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
+        await self._connection.stop()
         if errands := [*self._errands, *self._dialling.values()]:
             await asyncio.wait(errands)
-        await self._http.aclose()
-        if self._listening is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                self._listening.result()
+        await self._connection.close()
 
     # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -196,7 +159,7 @@ class AriPbx:
         if not re.fullmatch(r"[0-9A-D*#]", key):
             raise PbxUnavailable(f"{key[:10]!r} is no key.")
         milliseconds = str(round(seconds * 1000))
-        await self._manage("PlayDTMF", channel=self._channel(call_id), digit=key, duration=milliseconds)
+        await self._connection.manage("PlayDTMF", channel=self._channel(call_id), digit=key, duration=milliseconds)
 
     async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
         """See `Pbx.connect_next`. Also raises `InvalidNumber`."""
@@ -204,33 +167,21 @@ class AriPbx:
             raise InvalidNumber(f"{number[:40]!r} is not an E.164 number.", remedy="Write it as +14155550100.")
         channel = self._channel(call_id)
         seconds = str(math.ceil(ring_timeout))
-        await self._manage("Setvar", channel=channel, variable=f"{NEXT_VARIABLE}_SECONDS", value=seconds)
+        await self._connection.manage("Setvar", channel=channel, variable=f"{NEXT_VARIABLE}_SECONDS", value=seconds)
         if self._trunk.caller_ids:
             # A carrier lets nobody be called in the name of a caller who is not its customer.
             shown = as_sent(self._trunk, self._trunk.caller_ids[0])
-            await self._manage("Setvar", channel=channel, variable="CALLERID(num)", value=shown)
+            await self._connection.manage("Setvar", channel=channel, variable="CALLERID(num)", value=shown)
         # Last, as it is what the dialplan looks at.
-        await self._manage("Setvar", channel=channel, variable=NEXT_VARIABLE, value=dial_string(self._trunk, number))
+        await self._connection.manage(
+            "Setvar", channel=channel, variable=NEXT_VARIABLE, value=dial_string(self._trunk, number)
+        )
 
     def _channel(self, call_id: CallId) -> str:
         channel = self._arrived.get(call_id, call_id)
         if channel not in self._news:
             raise PbxUnavailable("The call is over.")
         return channel
-
-    async def _manage(self, action: str, **arguments: str) -> None:
-        """An action of the manager interface (AMI). Raises `PbxUnavailable`."""
-        try:
-            response = await self._http.get(
-                f"{self._ari.url.removesuffix('/ari')}/arawman",
-                params={"action": action, **arguments},
-                auth=self._digest,
-            )
-        except httpx.HTTPError as error:
-            raise PbxUnavailable(f"No answer of Asterisk to {action} ({type(error).__name__}).") from error
-        if "Response: Success" not in response.text:
-            said = re.search(r"^Message: (.+?)\r?$", response.text, re.MULTILINE)
-            raise PbxUnavailable(f"Asterisk refused {action}: {said[1] if said else f'HTTP {response.status_code}'}.")
 
     async def _end(self, channel: str, cause: int | None = None) -> None:
         if (dialling := self._dialling.get(channel)) is not None:
@@ -251,57 +202,37 @@ class AriPbx:
 
     # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _listen(self) -> None:
-        credentials = base64.b64encode(f"{self._ari.user}:{self._ari.password}".encode()).decode()
-        address = self._ari.url.replace("http", "ws", 1) + f"/events?app={ARI_APP}&subscribeAll=true"
-        attempt = 0
-        while True:
-            self._why = "Asterisk closed the connection"
-            try:
-                async with connect(
-                    address,
-                    additional_headers={"Authorization": f"Basic {credentials}"},
-                    proxy=None,
-                    compression=None,
-                    ping_interval=_PING_SECONDS,
-                    ping_timeout=_PING_SECONDS,
-                    close_timeout=1,
-                ) as socket:
-                    await self._greet()
-                    attempt = 0
-                    await self._read(socket)
-            except (OSError, TimeoutError, ValueError, websockets.WebSocketException, httpx.HTTPError) as error:
-                self._why = f"{type(error).__name__}: {error}"
-            if self.ready:
-                self._lost(self._why)
-            await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
-            attempt += 1
-
-    async def _greet(self) -> None:
-        """Tells the new connection which events we want; notes that Asterisk is there."""
-        allowed = {"allowed": [{"type": kind} for kind in WANTED]}
-        (await self._http.put(f"/applications/{ARI_APP}/eventFilter", json=allowed)).raise_for_status()
+    async def greet(self) -> None:
+        """Notes that Asterisk is there."""
         info = (await self._http.get("/asterisk/info", params={"only": "system"})).raise_for_status().json()
-        self._connected.set()
         version = str(info.get("system", {}).get("version", "unknown"))
         self._tell(PbxReady(version.partition("+")[0]))
 
-    async def _read(self, socket: ClientConnection) -> None:
-        async for text in socket:
-            if (message := message_of(text)) is None:
-                log.warning("Asterisk sent something that is no event: %r", text[:100])
-                continue
-            if (channel := channel_of(message)) is None:
-                continue
-            if channel not in self._news:
-                self._welcome(channel, message)
-                continue
-            event = self._news[channel].event_of(message)
-            if isinstance(event, FarEndGone):
-                del self._news[channel]
-                self._arrived.pop(event.call_id, None)
-            if event is not None:
-                self._tell(event)
+    def receive(self, message: Mapping[str, Any]) -> None:
+        if (channel := channel_of(message)) is None:
+            return
+        if channel not in self._news:
+            self._welcome(channel, message)
+            return
+        event = self._news[channel].event_of(message)
+        if isinstance(event, FarEndGone):
+            self._forget(channel)
+        if event is not None:
+            self._tell(event)
+
+    def lose(self, why: str) -> None:
+        """Nobody knows what becomes of the calls, so they are over."""
+        channels = list(self._news)
+        self._news.clear()
+        self._arrived.clear()
+        self._tell(PbxLost(why))
+        # Should only the connection be lost and not Asterisk, this makes true what was just told.
+        for channel in channels:
+            self._run(self._end(channel))
+
+    def _forget(self, channel: str) -> None:
+        if (news := self._news.pop(channel, None)) is not None:
+            self._arrived.pop(news.call_id, None)
 
     def _welcome(self, channel: str, message: Mapping[str, Any]) -> None:
         """Perhaps somebody calls."""
@@ -310,17 +241,6 @@ class AriPbx:
             self._news[channel] = ChannelNews(arrival.id)
             number, called = (as_received(self._trunk, text) for text in (arrival.number, arrival.called))
             self._tell(CallArrived(replace(arrival, number=number, called=called)))
-
-    def _lost(self, why: str) -> None:
-        log.error("Asterisk is lost: %s", why)
-        self._connected.clear()
-        channels = list(self._news)
-        self._news.clear()
-        self._arrived.clear()
-        self._tell(PbxLost(why))
-        # Should only the connection be lost and not Asterisk, this makes true what was just told.
-        for channel in channels:
-            self._run(self._end(channel))
 
     def _tell(self, event: PbxEvent) -> None:
         for listener in self._listeners:

@@ -51,7 +51,7 @@ class ChannelNews:
     """Remembers what was told of a call's channel, so that every fact is reported once."""
 
     def __init__(self, call_id: CallId) -> None:
-        self._call_id = call_id
+        self.call_id = call_id
         self._told: set[type] = set()
         self._answer = ""
         self._transfer: str | None = None
@@ -67,11 +67,11 @@ class ChannelNews:
     def _translate(self, message: Mapping[str, Any]) -> LegEvent | None:
         match message:
             case {"type": "ChannelStateChange", "channel": {"state": "Ringing"}}:
-                return FarEndRinging(self._call_id)
+                return FarEndRinging(self.call_id)
             case {"type": "ChannelStateChange", "channel": {"state": "Up"}}:
-                return FarEndAnswered(self._call_id)
+                return FarEndAnswered(self.call_id)
             case {"type": "Dial", "dialstatus": "PROGRESS"}:
-                return FarEndProgress(self._call_id)
+                return FarEndProgress(self.call_id)
             case {"type": "ChannelUserevent", "eventname": eventname, "userevent": {"tech": str(answer), **told}} if (
                 eventname == GONE_EVENT
             ):
@@ -87,10 +87,10 @@ class ChannelNews:
         # "SIP 403 Forbidden": the last response to our INVITE, as our hang-up handler reports it.
         answer = re.fullmatch(r"SIP (\d{3})(?: (.*))?", self._answer, re.DOTALL)
         if answer is not None and int(answer[1]) >= 300:
-            return FarEndGone(self._call_id, q850, int(answer[1]), answer[2] or None)
+            return FarEndGone(self.call_id, q850, int(answer[1]), answer[2] or None)
         code = message.get("tech_cause")
         # No final response came. Asterisk then sets 408 when its INVITE ran into the void (RFC 3261 §8.1.3.1), which is
         # worth telling, and 480 when it gave up ringing, which the carrier never said.
         if answer is None and isinstance(code, int) and code >= 300 and q850 != _NO_ANSWER:
-            return FarEndGone(self._call_id, q850, code)
-        return FarEndGone(self._call_id, q850, transfer=self._transfer)
+            return FarEndGone(self.call_id, q850, code)
+        return FarEndGone(self.call_id, q850, transfer=self._transfer)
