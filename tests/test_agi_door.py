@@ -85,7 +85,9 @@ async def door(office: Office, tmp_path: Path) -> AsyncIterator[Door]:
 
 async def test_what_the_dialplan_says_reaches_the_agent_and_what_it_found_out_comes_back(door: Door) -> None:
     door.office.settings.agents["me"] = AgentSettings(variables={"name": "nobody", "town": "none"})
-    door.office.brain.mind = Clerk(Say("Good."), Note(RESULT, "", {"Day of week": "Monday", "n": 4}), Goodbye())
+    door.office.brain.mind = Clerk(
+        Say("Good."), Note(RESULT, "", {"Day of week": "Monday", "n": 4, "who": 'A" & ${EXTEN}'}), Goodbye()
+    )
     async with AgiAsterisk.calling(door.address, "me?town=Rome", dnid="+14155550100", arg_1="order=A-17") as asterisk:
         asterisk.variables = {
             "TRUNKLINE_NAME": 'Ada "the first"',
@@ -105,6 +107,7 @@ async def test_what_the_dialplan_says_reaches_the_agent_and_what_it_found_out_co
     told = asterisk.variables
     assert (told["TRUNKLINE_DISPOSITION"], told["TRUNKLINE_HANGUP_BY"]) == ("ANSWERED", "agent")
     assert (told["TRUNKLINE_RESULT_DAY_OF_WEEK"], told["TRUNKLINE_RESULT_N"]) == ("Monday", "4")
+    assert told["TRUNKLINE_RESULT_WHO"].split() == ["A", "EXTEN"]
     assert "HANGUP" not in asterisk.said
 
 

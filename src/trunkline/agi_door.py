@@ -37,6 +37,9 @@ DISPOSITIONS: Final[Mapping[type[TrunklineError], Disposition]] = {
 }
 """How a call counts that no agent took; all else is a failure."""
 
+_MEANT_FOR_DIALPLANS = re.compile(r"[\x00-\x1f\"$`\\&|;{}\[\]]")
+"""What a person has said must not end a string of a dialplan, nor begin an expression or another endpoint in it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +66,9 @@ class Results:
         }
         if self.next is not None:
             found |= {"NEXT": self.next[0], "NEXT_SECONDS": f"{self.next[1]:.0f}"}
-        return {f"{PREFIX}{name}": value[:LONGEST_VALUE] for name, value in found.items()}
+        return {
+            f"{PREFIX}{name}": _MEANT_FOR_DIALPLANS.sub(" ", value)[:LONGEST_VALUE] for name, value in found.items()
+        }
 
 
 class AgiDoor:

@@ -24,7 +24,19 @@ from trunkline.brains import make_brain
 from trunkline.brains.n8n_request import wav_of
 from trunkline.brains.opened_ahead import READY_SECONDS
 from trunkline.errors import SettingsError
-from trunkline.ports import Brain, BrainAction, BrainSession, HangUp, Note, PersonTurn, Play, Say, SendKeys, Transfer
+from trunkline.ports import (
+    RESULT,
+    Brain,
+    BrainAction,
+    BrainSession,
+    HangUp,
+    Note,
+    PersonTurn,
+    Play,
+    Say,
+    SendKeys,
+    Transfer,
+)
 from trunkline.settings import AgentSettings, N8nSettings
 from trunkline.settings_file import load
 
@@ -156,12 +168,18 @@ async def test_keys_transfer_and_hang_up_come_behind_the_words(server: N8nServer
         stream("transfer: +14155550177\n", "I'll put you through."),
         stream("[hangup] Bye now."),
         reply({"hangup": True}),
+        reply({"text": "Noted.", "results": {"day": "Monday"}, "hangup": True}),
     ]
     brain, session = await session_of(server)
     assert await collect(session.reply(turn(1))) == [Say("One."), Say("Two."), SendKeys("12#")]
     assert await collect(session.reply(turn(2))) == [Say("I'll put you through."), Transfer("+14155550177")]
     assert await collect(session.reply(turn(3))) == [Say("Bye now."), HangUp()]
     assert await collect(session.reply(turn(4))) == [HangUp()]
+    assert await collect(session.reply(turn(5))) == [
+        Say("Noted."),
+        Note(RESULT, "The workflow found out: day.", {"day": "Monday"}),
+        HangUp(),
+    ]
     await brain.close()
 
 

@@ -80,6 +80,11 @@ def test_plain_text(text: str) -> None:
             [Reply("One moment."), Reply(transfer="14155550177")],
         ),
         ({"dtmf": "12 #"}, [Reply(keys="12#")]),
+        (
+            {"text": "Done.", "results": {"day": "Monday", "people": 4, "inner": {}}},
+            [Reply("Done."), Reply(results={"day": "Monday", "people": "4"})],
+        ),
+        ({"text": "Done.", "results": ["Monday"]}, [Reply("Done.")]),
         ({"dtmf": 5, "text": "Five."}, [Reply("Five."), Reply(keys="5")]),
         ({"text": 42}, [Reply("42")]),
         (

@@ -18,7 +18,7 @@ from trunkline.brains.n8n_webhook import Webhook, body_of
 from trunkline.brains.opened_ahead import READY_SECONDS
 from trunkline.brains.scripted import ScriptedBrain
 from trunkline.brains.timely import by
-from trunkline.ports import BrainAction, CallBriefing, HangUp, Note, PersonTurn, Say, SendKeys, Transfer
+from trunkline.ports import RESULT, BrainAction, CallBriefing, HangUp, Note, PersonTurn, Say, SendKeys, Transfer
 from trunkline.settings import AgentSettings
 from trunkline.spoken_text import speakable
 
@@ -147,6 +147,8 @@ class N8nSession:
                     yield Say(text)
                 if reply.keys:
                     yield SendKeys(reply.keys)
+                if reply.results:
+                    yield Note(RESULT, f"The workflow found out: {', '.join(reply.results)}.", reply.results)
                 if reply.transfer is not None:
                     last = Transfer(reply.transfer)
                 elif reply.hang_up and last is None:

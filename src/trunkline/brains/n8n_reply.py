@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from trunkline.brains.n8n_faults import FaultKind, N8nFault, of_text
@@ -16,6 +17,8 @@ AUDIO_KEYS: Final = ("audio_url", "audioUrl", "audioURL")
 HANG_UP_KEYS: Final = ("hangup", "hang_up", "hangUp")
 TRANSFER_KEYS: Final = ("transfer", "transfer_to", "transferTo")
 KEY_KEYS: Final = ("dtmf", "send_dtmf", "sendDtmf")
+RESULTS_KEY: Final = "results"
+_MOST_RESULTS: Final = 20
 _WRAPPINGS: Final = ("json", "data", "body", "result")
 """Keys whose object is the answer itself, where nothing else is known of the outer one."""
 _ERROR_KEYS: Final = frozenset({"hint", "stacktrace", "stackTrace", "stack", "errorMessage", "error"})
@@ -33,6 +36,8 @@ class Reply:
     keys: str = ""
     transfer: str | None = None
     hang_up: bool = False
+    results: Mapping[str, str] = field(default_factory=dict)
+    """What was found out, by name."""
 
     @property
     def silent(self) -> bool:
@@ -94,7 +99,8 @@ def _of_object(value: dict[str, Any], depth: int) -> list[Reply]:
     if ends != Reply():
         said.append(ends)
     if said:
-        return said
+        results = _results(value)
+        return [*said, Reply(results=results)] if results else said
     if value.get("error"):
         raise N8nFault(FaultKind.ERROR_TEXT)
     for key in _WRAPPINGS:
@@ -129,6 +135,13 @@ def _keys(value: dict[str, Any]) -> str:
             digits = str(wanted).replace(" ", "")
             return digits if DIGITS.fullmatch(digits) else ""
     return ""
+
+
+def _results(value: dict[str, Any]) -> dict[str, str]:
+    """Those that are no objects or lists themselves."""
+    found = value.get(RESULTS_KEY)
+    pairs = list(found.items())[:_MOST_RESULTS] if isinstance(found, dict) else []
+    return {name[:40]: str(result)[:400] for name, result in pairs if isinstance(result, str | int | float)}
 
 
 def unfenced(text: str) -> str:
