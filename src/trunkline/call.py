@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -112,7 +112,7 @@ class Call(ABC):
         *,
         ring_timeout: float,
         publish: Watcher,
-        may_dial: Callable[[str], str],
+        may_dial: Callable[[str], Awaitable[str]],
     ) -> None:
         """`may_dial`: a number the agent transfers to, as E.164; raises `RequestError` where it may not be dialled.
 
@@ -191,7 +191,7 @@ class Call(ABC):
             await asyncio.sleep(PAUSE_SECONDS if key in "W," else KEY_SECONDS + KEY_GAP)
 
     async def transfer(self, to: str) -> str:
-        number = self._may_dial(to)
+        number = await self._may_dial(to)
         await self._channel.connect_next(self.record.id, number, ring_timeout=self._ring_timeout)
         # Where nobody takes the person, the dialplan brings them back to us.
         self._leg = asyncio.get_running_loop().create_future()

@@ -116,6 +116,7 @@ class Switchboard:
         `TooManyCalls` or `StoreError`; nothing was dialled then.
         """
         agent = self._agent(request.agent)
+        to_e164(request.number)
         caller_id = self._check(request)
         record = CallRecord(
             id=CallId(str(uuid.uuid4())),
@@ -137,7 +138,7 @@ class Switchboard:
             self._line.pbx,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
-            may_dial=self._dialable,
+            may_dial=self._may_transfer,
         )
         await self._begin(call)
         return record
@@ -181,7 +182,7 @@ class Switchboard:
             channel,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
-            may_dial=self._dialable,
+            may_dial=self._may_transfer,
         )
         await self._begin(call)
         return call.record
@@ -240,7 +241,6 @@ class Switchboard:
     def _check(self, request: CallRequest) -> str | None:
         """Whether this call may be placed now, and the caller ID it shows."""
         trunk = self._settings.trunk
-        self._dialable(request.number)
         if request.caller_id is not None and request.caller_id not in trunk.caller_ids:
             raise CallerIdNotAllowed(
                 f"The caller ID {request.caller_id!r} is not one of this trunk's.",
@@ -309,12 +309,8 @@ class Switchboard:
             cause = CAUSES.get(type(error), SWITCH_CONGESTION)
             await self._line.pbx.hang_up(arrival.id, cause=cause)
 
-    @staticmethod
-    def _dialable(written: str) -> str:
-        """The number in E.164, if it may be dialled: what holds for a new call and for a transfer alike.
-
-        Raises `InvalidNumber`.
-        """
+    async def _may_transfer(self, written: str) -> str:
+        """The number in E.164, if an agent may put somebody through to it. Raises `InvalidNumber`."""
         return to_e164(written)
 
     def _publish(self, update: CallUpdate) -> None:
