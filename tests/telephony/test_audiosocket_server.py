@@ -7,12 +7,14 @@ import gc
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
 from tests.telephony.fake_timer import FakeTimer
 from trunkline.audio import SILENCE
+from trunkline.errors import NotReady
 from trunkline.models import CallId
 from trunkline.ports import CallLeg, LegSource
 from trunkline.telephony import audiosocket_leg
@@ -498,3 +500,23 @@ async def test_two_hundred_connections_leave_nothing_behind(line: Line, open_han
     assert (counters.legs_open, counters.frames_in, counters.frames_unheard) == (0, 201, 0)
     assert not line.server._connections
     assert not line.timer.waiting
+
+
+# ── who may connect ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_this_machine_and_named_networks_may_bring_audio() -> None:
+    server = AudioSocketServer(PacingClock(FakeTimer()), (IPv4Network("10.0.0.5/32"),))
+    assert [
+        a for a in ("127.0.0.1", "127.0.0.11", "10.0.0.5", "10.0.0.6", "::1", "2001:db8::1") if server.may_connect(a)
+    ] == [
+        "127.0.0.1",
+        "127.0.0.11",
+        "10.0.0.5",
+        "::1",
+    ]
+
+
+async def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(NotReady, match="audio_port"):
+        await AudioSocketServer(PacingClock(FakeTimer())).start(*other.getsockname())

@@ -85,6 +85,7 @@ class Counters:
     frames_out: int = 1001
     refused_unknown: int = 3
     refused_duplicate: int = 4
+    refused_foreign: int = 0
     malformed: int = 5
     handshake_timeouts: int = 6
     stalled: int = 7

@@ -13,9 +13,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from trunkline.settings.agents import DEFAULT_AGENT, AgentSettings, ListeningSettings, N8nSettings
 from trunkline.settings.agi import AgiSettings
+from trunkline.settings.asterisk import AsteriskSettings
 from trunkline.settings.incoming import HoursSettings, IncomingSettings, RouteSettings
 from trunkline.settings.section import E164, Section
-from trunkline.settings.service import AsteriskSettings, ServiceSettings
+from trunkline.settings.service import ServiceSettings
 from trunkline.settings.speech import SpeechServerSettings, SpeechSettings
 from trunkline.settings.trunk import OriginationSettings, TrunkSettings, TwilioSettings
 

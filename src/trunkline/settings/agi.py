@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from trunkline.settings.section import Section
+from trunkline.settings.section import Section, ipv4_networks
 
 
 class AgiSettings(Section):
@@ -29,12 +29,7 @@ class AgiSettings(Section):
     @field_validator("networks")
     @classmethod
     def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        for network in networks:
-            try:
-                IPv4Network(network)
-            except ValueError as error:
-                raise ValueError(f"{network!r} is no IPv4 network as 10.0.0.0/24: {error}") from None
-        return networks
+        return ipv4_networks(networks)
 
     @field_validator("folder_there")
     @classmethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from ipaddress import IPv4Network
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,3 +13,13 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def ipv4_networks(networks: Iterable[str]) -> tuple[str, ...]:
+    """The networks as they are. Raises `ValueError` for what is none."""
+    for network in networks:
+        try:
+            IPv4Network(network)
+        except ValueError as error:
+            raise ValueError(f"{network!r} is no IPv4 network as 10.0.0.0/24: {error}") from None
+    return tuple(networks)

@@ -1,4 +1,4 @@
-"""Settings of the service itself and of its Asterisk."""
+"""Settings of the service itself."""
 
 from __future__ import annotations
 
@@ -40,47 +40,4 @@ class ServiceSettings(Section):
                 f"host {self.host!r} is reachable from other machines: "
                 "first set service.api_key (16 characters or more)"
             )
-        return self
-
-
-class AsteriskSettings(Section):
-    """`[asterisk]`: the private Asterisk that carries the calls."""
-
-    binary: Path | None = None
-    """Asterisk to use; empty: the machine's own if new enough, else one fetched into the cache."""
-    address: str | None = None
-    """IP address of SIP and RTP; empty: a free loopback address while the trunk is on this machine, else 0.0.0.0."""
-    sip_port: int = Field(0, ge=0, le=65535)
-    """SIP port; 0: 5060 if free, else any free one."""
-    rtp_port_first: int = Field(10000, ge=1024, le=65000)
-    """First UDP port for RTP."""
-    rtp_port_last: int = Field(20000, ge=1026, le=65535)
-    """Last UDP port for RTP."""
-    external_address: str | None = None
-    """Public address when this machine is behind NAT."""
-    local_nets: tuple[str, ...] = ()
-    """Networks that are not behind that NAT, as `10.0.0.0/8`."""
-    tls_certificate: Path | None = None
-    """Certificate (PEM, with its chain) shown to whoever calls over TLS; without it none can call in so."""
-    tls_key: Path | None = None
-    """Its private key (PEM, without a passphrase)."""
-    tls_ca: Path | None = None
-    """Authorities (PEM) the certificate of a secure trunk is checked against; empty: those this machine trusts."""
-    ari_password: SecretStr | None = None
-    """Password of our user in an Asterisk of your own; `trunkline pbx install` makes one and keeps it in `.env`."""
-    apt_mirror: str | None = None
-    """Address of a Debian mirror to fetch Asterisk from; empty: the one this machine uses."""
-    cache_dir: Path | None = None
-    """Where a fetched Asterisk is kept; empty: the user's cache folder."""
-
-    @model_validator(mode="after")
-    def _rtp_range(self) -> AsteriskSettings:
-        if self.rtp_port_last - self.rtp_port_first < 100:
-            raise ValueError("asterisk.rtp_port_last must lie at least 100 above asterisk.rtp_port_first")
-        return self
-
-    @model_validator(mode="after")
-    def _certificate_and_key(self) -> AsteriskSettings:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("asterisk.tls_certificate and asterisk.tls_key go together: set both or neither")
         return self

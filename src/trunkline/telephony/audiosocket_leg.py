@@ -42,6 +42,7 @@ class Fault(enum.StrEnum):
 
     UNKNOWN = "no call expects this id"
     DUPLICATE = "this call has its audio already"
+    FOREIGN = "its address is in none of the networks that may bring audio"
     MALFORMED = "malformed message"
     NAMELESS = "named no call in time"
     STALLED = "Asterisk stopped taking the audio"
@@ -51,7 +52,8 @@ class Fault(enum.StrEnum):
 class Desk(Protocol):
     """Where connections report: the server."""
 
-    def connected(self, connection: AudioSocketLeg) -> None: ...
+    def connected(self, connection: AudioSocketLeg, address: str) -> None:
+        """From that IP address; `break_off` where nobody may connect from there."""
 
     def named(self, connection: AudioSocketLeg, call: UUID) -> None:
         """It wants to be that call's leg: either `admit` it or `break_off`."""
@@ -126,7 +128,9 @@ class AudioSocketLeg(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=STALL_BYTES)
         self._timer = self._loop.call_later(HANDSHAKE_SECONDS, self.break_off, Fault.NAMELESS)
-        self._desk.connected(self)
+        # Who is gone already has no address.
+        peer = transport.get_extra_info("peername") or ("127.0.0.1", 0)
+        self._desk.connected(self, str(peer[0]))
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -1,6 +1,7 @@
 """Where Asterisk brings the audio of calls: a TCP server for AudioSocket whose every connection is a leg.
 
-The id that a connection names first is its only authentication, so whatever is not expected is refused.
+The id that a connection names first is its only authentication, so whatever is not expected is refused; and only this
+machine and the networks that the settings name may connect.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_address
 from typing import Final
 from uuid import UUID
 
+from trunkline.errors import NotReady
 from trunkline.models import CallId
 from trunkline.ports import CallLeg
 from trunkline.telephony.audiosocket_leg import AudioSocketLeg, Fault
@@ -34,6 +37,7 @@ class AudioSocketCounters:
     """Audio that came while nobody was attached."""
     refused_unknown: int
     refused_duplicate: int
+    refused_foreign: int
     malformed: int
     handshake_timeouts: int
     stalled: int
@@ -43,8 +47,9 @@ class AudioSocketCounters:
 class AudioSocketServer:
     """Hands out the media legs of expected calls. Fits `LegSource`."""
 
-    def __init__(self, clock: PacingClock) -> None:
+    def __init__(self, clock: PacingClock, networks: Sequence[IPv4Network] = ()) -> None:
         self._clock = clock
+        self._networks = networks
         self._server: asyncio.Server | None = None
         self._expected: dict[CallId, Callable[[CallLeg], None]] = {}
         self._connections: set[AudioSocketLeg] = set()
@@ -55,8 +60,17 @@ class AudioSocketServer:
         self._all_gone = asyncio.Event()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
-        """Listen; port 0 takes a free one. Returns the address Asterisk is to connect to."""
-        listening = socket.create_server((host, port))
+        """Listen; port 0 takes a free one. Returns the address Asterisk is to connect to.
+
+        Raises `NotReady` when the port isn't free.
+        """
+        try:
+            listening = socket.create_server((host, port))
+        except OSError as error:
+            raise NotReady(
+                f"The audio of calls can't be taken at {host}:{port}: {error.strerror}.",
+                remedy="Set asterisk.audio_host and audio_port to an address of this machine that nothing else uses.",
+            ) from error
         # Accepted connections inherit both.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -104,6 +118,7 @@ class AudioSocketServer:
             frames_unheard=self._frames_unheard + sum(leg.frames_unheard for leg in legs),
             refused_unknown=self._faults[Fault.UNKNOWN],
             refused_duplicate=self._faults[Fault.DUPLICATE],
+            refused_foreign=self._faults[Fault.FOREIGN],
             malformed=self._faults[Fault.MALFORMED],
             handshake_timeouts=self._faults[Fault.NAMELESS],
             stalled=self._faults[Fault.STALLED],
@@ -112,10 +127,18 @@ class AudioSocketServer:
 
     # ── for its connections ────────────────────────────────────────────────────────────────────────────────────
 
-    def connected(self, connection: AudioSocketLeg) -> None:
+    def connected(self, connection: AudioSocketLeg, address: str) -> None:
         self._connections.add(connection)
+        if not self.may_connect(address):
+            connection.break_off(Fault.FOREIGN, f"{Fault.FOREIGN}: {address}")
+            return
         if self._closing:  # it was accepted while the door was being shut
             connection.hang_up("the service is stopping")
+
+    def may_connect(self, address: str) -> bool:
+        """Whether anybody may bring audio from that IP address."""
+        peer = ip_address(address)
+        return peer.is_loopback or any(peer in network for network in self._networks)
 
     def named(self, connection: AudioSocketLeg, call: UUID) -> None:
         call_id = CallId(str(call))

@@ -34,6 +34,8 @@ class AudioCounters(Protocol):
     @property
     def refused_duplicate(self) -> int: ...
     @property
+    def refused_foreign(self) -> int: ...
+    @property
     def malformed(self) -> int: ...
     @property
     def handshake_timeouts(self) -> int: ...
@@ -185,6 +187,7 @@ class _AudioCollector(Collector):
         )
         faults.add_metric(["unknown_call"], now.refused_unknown)
         faults.add_metric(["duplicate_call"], now.refused_duplicate)
+        faults.add_metric(["foreign_address"], now.refused_foreign)
         faults.add_metric(["malformed"], now.malformed)
         faults.add_metric(["no_handshake"], now.handshake_timeouts)
         faults.add_metric(["stalled"], now.stalled)
