@@ -146,12 +146,19 @@ def test_the_error_does_not_show_the_secret() -> None:
 
 
 def test_dial_strings() -> None:
-    assert dial_string(LOOPBACK.trunk, "+14155550100") == "PJSIP/trunk/sip:+14155550100@example.pstn.twilio.com:5060"
     assert (
-        dial_string(PUBLIC.trunk, "+14155550100") == "PJSIP/trunk/sip:+14155550100@sip.example.com:5080;transport=tcp"
+        dial_string(LOOPBACK.trunk, "+14155550100")
+        == "PJSIP/trunkline-trunk/sip:+14155550100@example.pstn.twilio.com:5060"
     )
-    assert dial_string(SECURE.trunk, "+1415") == "PJSIP/trunk/sip:+1415@example.pstn.twilio.com:5061;transport=tls"
-    assert dial_string(REGISTERED.trunk, "+1415") == "PJSIP/trunk/sip:1415@registrar.example.com:5060"
+    assert (
+        dial_string(PUBLIC.trunk, "+14155550100")
+        == "PJSIP/trunkline-trunk/sip:+14155550100@sip.example.com:5080;transport=tcp"
+    )
+    assert (
+        dial_string(SECURE.trunk, "+1415")
+        == "PJSIP/trunkline-trunk/sip:+1415@example.pstn.twilio.com:5061;transport=tls"
+    )
+    assert dial_string(REGISTERED.trunk, "+1415") == "PJSIP/trunkline-trunk/sip:1415@registrar.example.com:5060"
 
 
 def test_the_carrier_is_told_by_its_host_unless_it_is_named() -> None:

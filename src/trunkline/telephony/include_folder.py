@@ -29,7 +29,6 @@ FOLDER: Final = "trunkline"
 """Name of the folder beside pjsip.conf."""
 NAMES: Final = ("pjsip.conf", "extensions.conf", "ari.conf", "manager.conf")
 """Files of the folder, each for the file of the same name beside it."""
-TRUNK: Final = "trunkline-trunk"
 TO_TRUNK: Final = "trunkline-pstn"
 """Context that dials out."""
 AGENT: Final = "trunkline-ai-"
@@ -40,8 +39,6 @@ TRANSFER: Final = "trunkline-transfer"
 """The owner's: which numbers an agent may put people through to."""
 
 _HEAD: Final = "; Written by `trunkline pbx install`: changes are lost at the next one.\n"
-_REFERENCES: Final = frozenset({"aors", "auth", "endpoint", "outbound_auth", "transport"})
-"""Options of pjsip.conf whose value is a name."""
 _NUMBER: Final = "${FILTER(0-9,${EXTEN})}"
 _CALLER: Final = "x${FILTER(+0-9,${CALLERID(num)})}"
 """Told apart by a letter in front: two numbers would be compared as numbers, and +1 is 1."""
@@ -104,19 +101,15 @@ def _file(parts: Sequence[Section]) -> str:
 
 
 def _pjsip(guest: Guest) -> Sequence[Section]:
-    """The trunk as the private Asterisk has it, under names that don't clash."""
+    """The trunk as the private Asterisk has it, by a transport of the owner's where there is one that fits."""
     trunk = guest.settings.trunk
     place = listening(guest.settings)
     own = transport_name(trunk)
     parts = list(trunk_sections(trunk, place.address))
     if guest.transport is None:
         parts = [part for part in transports(trunk, place, guest.tls) if part[0] == own] + parts
-    names = {TRUNK_ENDPOINT: TRUNK, own: guest.transport or own}
-
-    def renamed(key: str, value: object) -> object:
-        return names.get(str(value), value) if key in _REFERENCES else value
-
-    return [(names.get(name, name), [(key, renamed(key, value)) for key, value in part]) for name, part in parts]
+    theirs = guest.transport or own
+    return [(name, [(key, theirs if key == "transport" else value) for key, value in part]) for name, part in parts]
 
 
 def _agents(guest: Guest) -> Sequence[str]:
@@ -173,6 +166,6 @@ def _to_trunk(guest: Guest) -> str:
         f" same = n,Set(CALLERID(num)={written(as_sent(trunk, trunk.caller_ids[0]))})\n"
         " same = n(known),Set(CALLERID(name)=)\n"
         " same = n,Set(CALLERID(num-pres)=allowed_not_screened)\n"
-        f" same = n,Dial(PJSIP/{TRUNK}/sip:{written(target)},{trunk.ring_timeout:.0f})\n"
+        f" same = n,Dial(PJSIP/{TRUNK_ENDPOINT}/sip:{written(target)},{trunk.ring_timeout:.0f})\n"
         " same = n,Hangup()\n"
     )

@@ -12,7 +12,8 @@ from trunkline.telephony.asterisk_config.dialplan import ARRIVAL_CONTEXT
 from trunkline.telephony.asterisk_config.sections import Options, host_and_port
 from trunkline.telephony.asterisk_config.transports import transport_name, transport_parameter
 
-TRUNK_ENDPOINT: Final = "trunk"
+TRUNK_ENDPOINT: Final = "trunkline-trunk"
+"""Its name clashes with nothing in an Asterisk of somebody's own."""
 RTP_SILENCE_SECONDS: Final = 60
 """A far end that sends no RTP for this long is taken for gone: its BYE was lost."""
 REGISTRATION_SECONDS: Final = 600
