@@ -174,7 +174,7 @@ class Line:
             publish=self._updates.append,
             clock=lambda: self._now,
         )
-        self._listener = conversation
+        self._listener = conversation.media
         for _ in range(round(self._lead / FRAME_SECONDS)):
             # a call that has been going on: detector and echo guard have heard the line for a while
             await self._tick()
@@ -183,7 +183,7 @@ class Line:
         longest = self._now + seconds_of(self._agent) + LONGEST_SECONDS
         while self._agents_end is None and self._now < longest:
             await self._tick()
-        conversation.leg_closed("measured", broken=False)
+        conversation.media.leg_closed("measured", broken=False)
         await holding
         return self._judge()
 

@@ -7,6 +7,7 @@
     │   ├── UnknownAgent
     │   ├── UnknownCall
     │   ├── CallEnded
+    │   ├── WrongMoment        the call is in no state in which that can be done
     │   ├── NoRecording
     │   ├── CallerIdNotAllowed
     │   └── CallerBlocked      an incoming call from somebody who is not let in
@@ -78,6 +79,11 @@ class UnknownCall(RequestError):
 
 class CallEnded(RequestError):
     code = "call_ended"
+    http_status = 409
+
+
+class WrongMoment(RequestError):
+    code = "wrong_moment"
     http_status = 409
 
 

@@ -13,6 +13,8 @@ CallId = NewType("CallId", str)
 
 ANONYMOUS = "anonymous"
 """Stands for the number of a caller who shows none."""
+NOT_RECORDED = "[not recorded]"
+"""Stands for words and keys that may not be kept."""
 
 
 class Direction(enum.StrEnum):

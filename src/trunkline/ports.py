@@ -266,6 +266,16 @@ class SendKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class Discreet:
+    """Nothing that is said or keyed may be kept, as while a card number is told; or it may again.
+
+    Begins at once, ends when everything said before has been heard. The brain is told all of it, nobody else is.
+    """
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Put the person through to the number `to` when everything said before has been heard; the agent leaves."""
 
@@ -298,7 +308,7 @@ class Commit:
     """
 
 
-BrainAction = Say | Play | SendKeys | Transfer | HangUp | Note | Commit
+BrainAction = Say | Play | SendKeys | Discreet | Transfer | HangUp | Note | Commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +326,8 @@ class CallBriefing:
     """Ours, as the person saw it."""
     script: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    so_far: tuple[Turn, ...] = ()
+    """What was said before, where it takes the call over from another agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +343,10 @@ class PersonTurn:
     keys: str = ""
     heard: str | None = None
     """What the person heard of the agent's last answer, when it was cut off."""
+    notes: tuple[str, ...] = ()
+    """What a supervisor wants the brain to know, and what was done in its place meanwhile."""
+    hidden: bool = False
+    """Nobody may know what was said or keyed, the brain included: `text` is `NOT_RECORDED`."""
 
 
 class BrainSession(Protocol):

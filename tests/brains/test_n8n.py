@@ -13,6 +13,7 @@ import time
 import wave
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -64,7 +65,7 @@ async def session_of(server: N8nServer, **n8n: str) -> tuple[Brain, BrainSession
     return brain, await brain.open(BRIEFING)
 
 
-def turn(number: int, text: str = "Hi.", *, audio: bytes = AUDIO, **more: str) -> PersonTurn:
+def turn(number: int, text: str = "Hi.", *, audio: bytes = AUDIO, **more: Any) -> PersonTurn:
     return PersonTurn(number, text, audio, **more)
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+from trunkline.conversation.discretion import Asker, Discretion
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.errors import BrainError, TrunklineError
@@ -15,6 +16,7 @@ from trunkline.ports import (
     BrainAction,
     CallControl,
     Commit,
+    Discreet,
     HangUp,
     Note,
     Play,
@@ -43,10 +45,12 @@ class Answering:
         speaker: Speaker,
         clock: MediaClock,
         *,
+        discretion: Discretion,
         control: CallControl | None,
         note: Callable[[Note], None],
     ) -> None:
         self._agent = agent
+        self._discretion = discretion
         self._control = control
         self._note = note
         self._text_to_speech = voice
@@ -71,9 +75,14 @@ class Answering:
 
     def say(self, text: str) -> Answer:
         """An answer of our own, without the brain."""
+        return self.do(Say(text))
+
+    def do(self, *actions: BrainAction) -> Answer:
+        """The same of anything a brain can do."""
 
         async def ours() -> AsyncGenerator[BrainAction, None]:
-            yield Say(text)
+            for action in actions:
+                yield action
 
         return self.begin(ours())
 
@@ -145,15 +154,17 @@ class Answering:
             async for action in actions:
                 match action:
                     case Say(text):
-                        await self._make(answer, Sentence(text), self._speech(text))
+                        await self._make(answer, text, self._speech(text))
                     case Play(audio, text):
-                        await self._make(answer, Sentence(text), audio)
+                        await self._make(answer, text, audio)
                     case Note():
                         self._note(action)
                     case Commit():
                         await self._until_released(answer)
                     case SendKeys(keys):
                         await self._press(answer, keys)
+                    case Discreet(on):
+                        await self._be_discreet(answer, on)
                     case Transfer(to):
                         if await self._transfer(answer, to):
                             break
@@ -161,9 +172,10 @@ class Answering:
                         answer.hang_up = True
                         break
 
-    async def _make(self, answer: Answer, sentence: Sentence, audio: AsyncGenerator[bytes, None]) -> None:
+    async def _make(self, answer: Answer, text: str, audio: AsyncGenerator[bytes, None]) -> None:
         if answer.known_at is None:
             answer.known_at = self._clock.now()
+        sentence = Sentence(text, withheld=self._discretion.on)
         answer.sentences.append(sentence)
         if answer.released.is_set():
             self._speaker.say(sentence)
@@ -197,6 +209,17 @@ class Answering:
         finally:
             answer.acting = False
 
+    async def _be_discreet(self, answer: Answer, on: bool) -> None:
+        await self._until_released(answer)
+        if on:
+            # At once: whoever doesn't hear the question out may begin with the number.
+            self._note(Note("recording-paused", "The agent asked that nothing be kept."))
+            self._discretion.begin(Asker.BRAIN)
+        else:
+            await self._speaker.until_left(0)
+            self._discretion.end(Asker.BRAIN)
+            self._note(Note("recording-resumed", "The agent is done with what may not be kept."))
+
     async def _transfer(self, answer: Answer, to: str) -> bool:
         """Whether the person will be put through; if not, they are told."""
         control = await self._until_heard(answer)
@@ -204,7 +227,7 @@ class Answering:
             number = await control.transfer(to)
         except TrunklineError as error:
             self._note(Note("transfer-refused", f"The agent wanted to transfer to {to[:40]}: {error}", {"to": to[:40]}))
-            await self._make(answer, Sentence(text := self._agent.transfer_failed), self._speech(text))
+            await self._make(answer, text := self._agent.transfer_failed, self._speech(text))
             return False
         answer.transferred_to = number
         self._note(Note("transfer", f"The agent transfers to {number}.", {"to": number}))

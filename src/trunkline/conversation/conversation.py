@@ -2,8 +2,8 @@
 
     leg ─frames─▶ Listening ─guess─▶ speech-to-text ─words─▶ brain ─sentences─▶ Answering ─▶ Speaker ─frames─▶ leg
 
-The leg calls in fifty times a second (`audio_received`, `next_frame`); everything else is the one coroutine
-`_converse`. Hang-up is its cancellation.
+The leg calls in fifty times a second (`media.py`), operators and supervisors come in from outside (`controls.py`);
+everything else is the one coroutine `_converse`. Hang-up is its cancellation.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
-from trunkline.audio import SILENCE, bytes_of
+from trunkline.audio import bytes_of
 from trunkline.conversation.answering import Answering
-from trunkline.conversation.completeness import what_was_asked
+from trunkline.conversation.controls import Controls
+from trunkline.conversation.discretion import Discretion
+from trunkline.conversation.floor import Floor, over
 from trunkline.conversation.listening import Guess, Keyed, Listening, Silent
 from trunkline.conversation.load import LoadGauge
+from trunkline.conversation.media import Media
 from trunkline.conversation.media_clock import MediaClock
+from trunkline.conversation.prompts import Prompt, Successor
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
 from trunkline.conversation.transcript import TurnLog
 from trunkline.errors import BrainError, ProtocolError, SpeechUnavailable
 from trunkline.events import CallNoted, GreetingStarted, SentenceStarted, SpeechHeard
-from trunkline.models import CallEvent, CallId, HangUpBy
+from trunkline.models import NOT_RECORDED, CallEvent, CallId, HangUpBy
 from trunkline.models import Speaker as Side
 from trunkline.ports import (
     BrainAction,
@@ -92,15 +95,43 @@ class Conversation:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_id = call_id
-        self._agent = agent
-        self._session = mind
-        self._mind = mind
         self._publish = publish
+        self._senses = senses
+        self._control = control
+        self._load = load or LoadGauge()
         self._clock = MediaClock(clock)
-        self._log = TurnLog(call_id, publish)
+        self._discretion = Discretion(self._clock.now)
+        self._log = TurnLog(call_id, publish, self._discretion)
         self._speaker = Speaker(self._on_sentence)
+        self.media = Media(self._clock, self._speaker, self._discretion, key=self._on_key, closed=self._on_closed)
+        self.controls = Controls(
+            self._clock, self.media, self._speaker, self._discretion, self._note, longest_hold=agent.longest_hold
+        )
+        self._floor = Floor(self._clock, self._speaker, self._log)
+        self._engage(agent, mind)
+        self._greeting: Answer | None = None
+        self._gap_from: float | None = None
+        self._person_turns = 0
+        self._carried = ""
+        self._tape: Tape | None = None
+        self._talk: asyncio.Task[Ending] | None = None
+        self._broken_by: str | None = None
+        self._left_at = 0.0
+        self._resumed = False
+
+    def _engage(self, agent: AgentSettings, mind: BrainSession) -> None:
+        """That agent holds the conversation from now on."""
+        senses = self._senses
+        self._agent = agent
+        self._session = self._mind = mind
         self._answering = Answering(
-            agent, senses.text_to_speech, self._speaker, self._clock, control=control, note=self._note
+            agent,
+            senses.text_to_speech,
+            self._speaker,
+            self._clock,
+            discretion=self._discretion,
+            control=self._control,
+            note=self._note,
         )
         self._listening = Listening(
             agent,
@@ -108,21 +139,14 @@ class Conversation:
             senses.speech_to_text,
             senses.turn_end,
             clock=self._clock,
-            load=load or LoadGauge(),
+            load=self._load,
+            hidden=self._discretion.hides,
             speaking=self._on_speech,
             draft=self._draft,
         )
-        self._agents_turn = True
-        self._greeting: Answer | None = None
-        self._gap_from: float | None = None
-        self._person_turns = 0
-        self._carried = ""
-        self._cut_words: str | None = None
-        self._tape: Tape | None = None
-        self._talk: asyncio.Task[Ending] | None = None
-        self._broken_by: str | None = None
-        self._left_at = 0.0
-        self._resumed = False
+        self.media.ear = self._listening.ear
+        self.controls.listening = self._floor.listening = self._listening
+        self._floor.answering = self._answering
 
     # ── before the answer ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,29 +158,15 @@ class Conversation:
             await self._answering.made_ahead(self._greeting)
             await fillers
         finally:
-            await _over(fillers)
+            await over(fillers)
 
-    # ── the leg calls in ───────────────────────────────────────────────────────────────────────────────────────
+    # ── what happens on the line ───────────────────────────────────────────────────────────────────────────────
 
-    def audio_received(self, frame: bytes) -> None:
-        self._listening.ear.frame(frame, self._clock.now())
-
-    def next_frame(self) -> bytes:
-        now = self._clock.now()
-        self._clock.tick(now)
-        ear = self._listening.ear
-        person = ear.tick(now, agents_turn=self._agents_turn)
-        frame = self._speaker.next_frame(now)
-        ear.sent(frame, silent=frame is SILENCE)
-        if self._tape is not None:
-            self._tape.tick(person, frame)
-        return frame
-
-    def key_received(self, digit: str) -> None:
+    def _on_key(self, digit: str) -> None:
         self._listening.key(digit)
 
-    def leg_closed(self, why: str, *, broken: bool) -> None:
-        self._broken_by = why if broken else None
+    def _on_closed(self, broken_by: str | None) -> None:
+        self._broken_by = broken_by
         if self._talk is not None:
             self._talk.cancel()
 
@@ -166,24 +176,27 @@ class Conversation:
             self._mind.turn_ahead()
 
     def _note(self, note: Note) -> None:
+        note = self.controls.masked(note)
         event = CallEvent(self._call_id, datetime.now(UTC), note.kind, note.text, dict(note.data))
         self._publish(CallNoted(self._call_id, event))
 
     def _on_sentence(self, sentence: Sentence) -> None:
         at, gap = sentence.started_at or 0.0, None
+        sentence.withheld = sentence.withheld or self._discretion.of_operator
         if self._gap_from is not None:
             gap, self._gap_from = round((at - self._gap_from) * 1000, 1), None
         if self._greeting is not None and sentence is self._greeting.first:
             self._publish(GreetingStarted(self._call_id, round((at - self._log.answered_at) * 1000, 1)))
-        self._publish(SentenceStarted(self._call_id, Side.AGENT, sentence.text, gap))
+        self._publish(SentenceStarted(self._call_id, Side.AGENT, sentence.told, gap))
 
     # ── the conversation ───────────────────────────────────────────────────────────────────────────────────────
 
     async def hold(self, leg: CallLeg, recorder: Recorder) -> Ending:
         """From the answer to the end. Returns when the leg is closed, by whichever side; raises `ProtocolError` when it
-        broke. Who was put through to somebody else may come back: `resume()`, else `close()`.
+        broke. Who is to be put through to somebody else is still on it, and may come back: `resume()`, else `close()`.
         """
         self._tape = Tape(recorder)
+        self.media.add_tape(self._tape)
         self._log.answered_at = self._clock.now()
         return await self._talk_over(leg)
 
@@ -199,7 +212,8 @@ class Conversation:
         try:
             async with asyncio.TaskGroup() as call:
                 self._talk = call.create_task(self._to_the_end(), name=f"conversation {leg.call_id}")
-                leg.attach(self)
+                self.controls.open()
+                leg.attach(self.media)
             if self._talk.cancelled():
                 if self._broken_by is not None:
                     raise ProtocolError(f"The call's audio broke off: {self._broken_by.rstrip('.')}.")
@@ -209,8 +223,9 @@ class Conversation:
             return ending
         finally:
             self._left_at = self._clock.now()
-            leg.close()
+            self.controls.close()
             if not kept:
+                leg.close()
                 await self.close()
 
     async def close(self) -> None:
@@ -240,28 +255,28 @@ class Conversation:
                 fault = str(error.details.get("kind", "failed"))
                 self._note(Note("brain-fault", str(error), {"fault": fault, "remedy": error.remedy or ""}))
             with contextlib.suppress(SpeechUnavailable):
-                await self._say(self._agent.sorry)
+                await self._floor.say(self._agent.sorry)
             what = "brain" if isinstance(error, BrainError) else "speech engine"
             return Ending(HangUpBy.SYSTEM, f"The agent's {what} failed: {error}")
         finally:
-            await _over(talk, limit)
-        await self._say(self._agent.farewell_time)
+            await over(talk, limit)
+        await self._floor.say(self._agent.farewell_time)
         return Ending(HangUpBy.AGENT, "The call reached its longest length.")
 
     async def _converse(self) -> Ending:
         if self._resumed:
-            await self._say(self._agent.transfer_failed)
+            await self._floor.say(self._agent.transfer_failed)
         elif (ending := await self._greet()) is not None:
             return ending
         asked = 0
         while True:
             match await self._listen():
                 case Silent() if asked >= self._agent.listening.silent_caller_asks:
-                    await self._say(self._agent.farewell_silent)
+                    await self._floor.say(self._agent.farewell_silent)
                     return Ending(HangUpBy.AGENT, "The person stayed silent.")
                 case Silent():
                     asked += 1
-                    await self._say(self._agent.ask_again)
+                    await self._floor.say(self._agent.ask_again)
                 case Keyed() as keyed:
                     asked = 0
                     if (ending := await self._answer_keys(keyed)) is not None:
@@ -272,18 +287,21 @@ class Conversation:
                     asked = 0 if self._person_turns > turns else asked
                     if ending is not None:
                         return ending
+                case prompt:
+                    if (ending := await self._follow(prompt)) is not None:
+                        return ending
 
     async def _greet(self) -> Ending | None:
         if self._greeting is None:
             await self.prepare()
-        return None if self._greeting is None else await self._speak(self._greeting, bridged=True)
+        return None if self._greeting is None else await self._speak(self._greeting, bridged=True, greeting=True)
 
-    async def _listen(self) -> Guess | Keyed | Silent:
-        self._agents_turn = False
+    async def _listen(self) -> Guess | Keyed | Silent | Prompt | Successor:
+        self.media.agents_turn = False
         try:
             return await self._listening.turn()
         finally:
-            self._agents_turn = True
+            self.media.agents_turn = True
             self._listening.agents_turn_begins()
 
     # ── answering ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -299,8 +317,16 @@ class Conversation:
         words = await guess.words
         if self._listening.is_noise(guess.utterance, words):
             return
-        text = f"{self._carried} {words.text}".strip()
-        turn = PersonTurn(self._person_turns + 1, text, bytes(guess.utterance.audio), heard=self._cut_words)
+        guess.notes = self.controls.notes
+        turn = PersonTurn(
+            self._person_turns + 1,
+            f"{self._carried} {words.text}".strip(),
+            bytes(guess.utterance.audio),
+            heard=self._floor.cut_words,
+            notes=guess.notes,
+        )
+        if self._discretion.hides(guess.utterance.started):
+            turn = _hidden(turn)
         async with contextlib.aclosing(mind.reply(turn)) as actions:
             async for action in actions:
                 yield action
@@ -312,13 +338,14 @@ class Conversation:
         answer, before = guess.answer, self._mind
         bridge = asyncio.create_task(self._answering.bridge(answer, guess.utterance.speech_ended))
         try:
-            heard_out = await self._hold_floor(answer, self._deliver(guess, answer), guess, bridge)
+            heard_out = await self._floor.hold(answer, self._deliver(guess, answer), guess, bridge)
         finally:
             guess.drop()
-            await _over(guess.words, bridge)
+            await over(guess.words, bridge)
         if not heard_out and guess.mind is not None and not answer.heard_of_brain and not guess.words.cancelled():
             # The person went on before they heard anything: it was one turn, and the brain shall see it as one.
             self._mind = before
+            self.controls.notes = guess.notes + self.controls.notes
             self._carried = f"{self._carried} {guess.words.result().text}".strip()
         return _ending(answer) if heard_out else None
 
@@ -330,8 +357,9 @@ class Conversation:
         self._listening.heard_turn(words)
         self._gap_from = guess.utterance.speech_ended
         self._person_turns += 1
-        self._cut_words = None
+        self._floor.cut_words = None
         self._log.spoken(guess, words)
+        self.controls.told(guess.notes)
         if guess.mind is not None:
             self._mind = guess.mind
         self._answering.release(answer)
@@ -342,74 +370,54 @@ class Conversation:
     async def _answer_keys(self, keyed: Keyed) -> Ending | None:
         self._person_turns += 1
         self._log.keyed(keyed)
-        heard, self._cut_words = self._cut_words, None
-        answer = self._answering.begin(self._mind.reply(PersonTurn(self._person_turns, "", b"", keyed.keys, heard)))
-        return await self._speak(answer, bridged=True)
+        notes = self.controls.notes
+        turn = PersonTurn(self._person_turns, "", b"", keyed.keys, self._floor.cut_words, notes)
+        if self._discretion.hides(keyed.since):
+            turn = _hidden(turn)
+        self._floor.cut_words = None
+        self.controls.told(notes)
+        return await self._speak(self._answering.begin(self._mind.reply(turn)), bridged=True)
 
-    async def _say(self, text: str) -> None:
-        """Speak a sentence of our own, not the brain's."""
-        await self._speak(self._answering.say(text))
-
-    async def _speak(self, answer: Answer, *, bridged: bool = False) -> Ending | None:
-        """Speak it at once; how it ends the conversation, if it was heard to its end and does.
-
-        `bridged`: it comes of the brain, and may take its time.
-        """
-
-        async def deliver() -> None:
-            self._answering.release(answer)
-            await self._answering.made(answer)
-            await self._speaker.until_left(0)
-
-        bridge = asyncio.create_task(self._bridge(answer)) if bridged else None
-        try:
-            heard_out = await self._hold_floor(answer, deliver(), bridge=bridge)
-        finally:
-            if bridge is not None:
-                await _over(bridge)
+    async def _speak(
+        self, answer: Answer, *, bridged: bool = False, greeting: bool = False, firm: bool = False
+    ) -> Ending | None:
+        """How it ends the conversation, if it was heard to its end and does."""
+        heard_out = await self._floor.speak(answer, bridged=bridged, greeting=greeting, firm=firm)
         return _ending(answer) if heard_out else None
 
-    async def _bridge(self, answer: Answer) -> None:
-        await self._answering.bridge(answer, self._clock.now(), greeting=answer is self._greeting)
+    # ── what others want ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def _hold_floor(
-        self,
-        answer: Answer,
-        delivery: Coroutine[None, None, None],
-        guess: Guess | None = None,
-        bridge: asyncio.Task[None] | None = None,
-    ) -> bool:
-        """Until `delivery` is done, or the person takes the floor: then brain, voice and audio stop at once."""
-        delivering = asyncio.create_task(delivery)
-        interruption = asyncio.create_task(self._listening.interrupted.wait())
+    async def _follow(self, prompt: Prompt | Successor) -> Ending | None:
+        if isinstance(prompt, Successor):
+            return await self._hand_over(prompt)
+        ending = await self._speak(self._answering.do(*prompt.actions), firm=prompt.firm)
+        if prompt.told:
+            self.controls.notes += (prompt.told,)
+        if ending is None or ending.transferred_to is not None:
+            return ending
+        return replace(ending, by=HangUpBy.OPERATOR, reason="Ended on request, with a farewell.")
+
+    async def _hand_over(self, successor: Successor) -> Ending | None:
+        """Another agent goes on: it has read what was said, and greets."""
+        before, session = self._listening, self._session
+        self._senses = replace(
+            self._senses, speech_to_text=successor.speech_to_text, text_to_speech=successor.text_to_speech
+        )
+        self._engage(successor.agent, successor.mind)
+        before.hand_over(self._listening)
+        self._carried, self._floor.cut_words = "", None
+        await session.close()
+        self._note(Note("agent-changed", f"{successor.name} takes over.", {"agent": successor.name}))
+        fillers = asyncio.create_task(self._answering.prepare())
         try:
-            while True:
-                await asyncio.wait(
-                    {delivering, interruption} | ({bridge} if bridge is not None and not bridge.done() else set()),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if delivering.done():
-                    delivering.result()
-                    return True
-                if bridge is not None and bridge.done():
-                    bridge.result()
-                if interruption.done():
-                    self._speaker.hold()
-                    if await self._listening.meant():
-                        return False
-                    self._listening.agents_turn_begins()
-                    self._speaker.resume()
-                    interruption = asyncio.create_task(self._listening.interrupted.wait())
+            return await self._speak(self._answering.begin(self._mind.greet()), bridged=True)
         finally:
-            # Reached when all was said, by an interruption and by a hang-up alike.
-            if not delivering.done():
-                answer.cut_off = True
-                self._cut_words = answer.heard_of_brain
-            self._listening.agents_turn_ends()
-            self._listening.asked = what_was_asked(answer.text)
-            await _over(delivering, interruption)
-            await self._answering.drop(answer)
-            self._log.agent(answer, guess)
+            await over(fillers)
+
+
+def _hidden(turn: PersonTurn) -> PersonTurn:
+    """What is left of it for a brain that may not know what was said."""
+    return replace(turn, text=NOT_RECORDED, audio=b"", keys="", hidden=True)
 
 
 def _ending(answer: Answer) -> Ending | None:
@@ -417,10 +425,3 @@ def _ending(answer: Answer) -> Ending | None:
         to = answer.transferred_to
         return Ending(HangUpBy.AGENT, f"The agent transferred the call to {to}.", to)
     return Ending(HangUpBy.AGENT, "The conversation came to its end.") if answer.hang_up else None
-
-
-async def _over(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel what is still running and see it end."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

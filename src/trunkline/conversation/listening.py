@@ -14,8 +14,9 @@ from trunkline.conversation.completeness import Asked
 from trunkline.conversation.ear import Ear, Utterance
 from trunkline.conversation.end_of_turn import EndOfTurn
 from trunkline.conversation.media_clock import MediaClock
+from trunkline.conversation.prompts import Prompt, Successor
 from trunkline.conversation.speaking import Answer
-from trunkline.conversation.turns import Verdict
+from trunkline.conversation.turns import Hearing, Verdict
 from trunkline.ports import BrainSession, Load, LoadLevel, SpeechToText, Transcript, TurnEndDetector, VoiceStream
 from trunkline.settings import AgentSettings
 
@@ -54,6 +55,8 @@ class Guess:
     answer: Answer | None = None
     mind: BrainSession | None = None
     """The brain's state behind that answer; `None`: it has no answer yet."""
+    notes: tuple[str, ...] = ()
+    """What the brain was told beside it."""
 
     def drop(self) -> None:
         """It was wrong."""
@@ -69,6 +72,14 @@ class Keyed:
     """A turn in keys."""
 
     keys: str
+    since: float
+    """When the first one was pressed."""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    digit: str
     at: float
 
 
@@ -88,9 +99,11 @@ class Listening:
         *,
         clock: MediaClock,
         load: Load,
+        hidden: Callable[[float], bool],
         speaking: Callable[[bool], None],
         draft: Callable[[Guess], None],
     ) -> None:
+        """`hidden`: whether nobody here may understand what was begun at that time."""
         self.ear = Ear(agent.listening, voice, self._on_verdict)
         self.interrupted = asyncio.Event()
         """Speech or a key in the agent's turn, not yet judged."""
@@ -105,9 +118,11 @@ class Listening:
         )
         self._clock = clock
         self._load = load
+        self._hidden = hidden
         self._speaking = speaking
         self._draft = draft
-        self._turns: deque[Guess | str | Silent] = deque()
+        self._turns: deque[Guess | Key | Silent] = deque()
+        self._prompts: deque[Prompt | Successor] = deque()
         self._guess: Guess | None = None
         self._news = asyncio.Event()
         self._insisted = False
@@ -120,9 +135,17 @@ class Listening:
 
     def key(self, digit: str) -> None:
         """A key was pressed."""
-        self._turns.append(digit)
-        self._insisted = True
-        self._interrupt()
+        self._turns.append(Key(digit, self._clock.now()))
+        self._insist()
+
+    def prompt(self, prompt: Prompt | Successor) -> None:
+        """Somebody outside wants something."""
+        if prompt.now:
+            self._prompts.appendleft(prompt)
+            self._insist()
+        else:
+            self._prompts.append(prompt)
+            self._news.set()
 
     def _on_verdict(self, verdict: Verdict, utterance: Utterance | None) -> None:
         match verdict:
@@ -156,6 +179,10 @@ class Listening:
                 pass
         self._news.set()
 
+    def _insist(self) -> None:
+        self._insisted = True
+        self._interrupt()
+
     def _interrupt(self) -> None:
         self.interrupted.set()
         self._news.set()
@@ -172,13 +199,20 @@ class Listening:
 
     # ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def turn(self) -> Guess | Keyed | Silent:
-        """The person's next turn, as soon as it is over; its words may still be on their way."""
-        while not self._turns:
+    async def turn(self) -> Guess | Keyed | Silent | Prompt | Successor:
+        """The person's next turn, as soon as it is over; its words may still be on their way. Or a prompt."""
+        while (prompt := self.prompted()) is None and not self._turns:
             self._news.clear()
             await self._news.wait()
+        if prompt is not None:
+            return prompt
         turn = self._turns.popleft()
-        return await self._keys(turn) if isinstance(turn, str) else turn
+        return await self._keys(turn) if isinstance(turn, Key) else turn
+
+    def prompted(self) -> Prompt | Successor | None:
+        """What is to be done before anybody is listened to; most of it can wait until the person has been answered."""
+        waits = self._turns or self.ear.turns.state is not Hearing.QUIET
+        return None if not self._prompts or (waits and not self._prompts[0].now) else self._prompts.popleft()
 
     def recorded(self, utterance: Utterance) -> Guess:
         """A turn that came as a whole; its words may still be on their way."""
@@ -255,9 +289,9 @@ class Listening:
             return utterance.voiced_seconds < SHORTEST_WORD
         return not words.text and (utterance.in_crowd or utterance.certain_seconds < NOTHING_SAID)
 
-    async def _keys(self, first: str) -> Keyed:
+    async def _keys(self, first: Key) -> Keyed:
         """Keys up to `#` or a gap; what is said meanwhile is a turn of its own, later."""
-        keys = first
+        keys = first.digit
         while not keys.endswith("#"):
             gap = asyncio.create_task(self._clock.sleep(self._agent.listening.keys_gap_seconds))
             gap.add_done_callback(lambda _: self._news.set())
@@ -268,14 +302,14 @@ class Listening:
             if digit is None:
                 break
             keys += digit
-        return Keyed(keys.rstrip("#") or keys, self._clock.now())
+        return Keyed(keys.rstrip("#") or keys, first.at, self._clock.now())
 
     async def _next_key(self, gap: asyncio.Task[None]) -> str | None:
         while not gap.done():
             for turn in self._turns:
-                if isinstance(turn, str):
+                if isinstance(turn, Key):
                     self._turns.remove(turn)
-                    return turn
+                    return turn.digit
             self._news.clear()
             await self._news.wait()
         return None
@@ -314,7 +348,8 @@ class Listening:
             self.ear.turns.patience = patience
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
-        if utterance.voiced_seconds < LEAST_SPEECH or not self._agent.transcribe:
+        silent = utterance.voiced_seconds < LEAST_SPEECH
+        if silent or not self._agent.transcribe or self._hidden(utterance.started):
             return Transcript("", 0.0)
         agent = self._agent
         return await self._speech_to_text.transcribe(
@@ -329,9 +364,7 @@ class Listening:
     def _forget_interruption(self) -> None:
         if self._interrupting is not None:
             self.ear.mistook(self._interrupting)
-        self._forget_guess()
-        self.ear.forget()
-        self._speaking(False)
+        self.forget()
 
     def _drop_insisting(self) -> None:
         if self._insisting is not None:
@@ -346,6 +379,18 @@ class Listening:
             self._speaking(False)
         else:
             self._turns.remove(guess)
+
+    def forget(self) -> None:
+        """What is being said is not for us."""
+        self._forget_guess()
+        self.ear.forget()
+        self._speaking(False)
+        self._news.set()
+
+    def hand_over(self, other: Listening) -> None:
+        """Another agent listens: what it was asked for meanwhile is the other's to do."""
+        other._prompts = self._prompts
+        self.close()
 
     def close(self) -> None:
         """Nobody listens any more."""

@@ -17,6 +17,7 @@ from trunkline.audio import (
     loudness,
 )
 from trunkline.conversation.words_sent import words_sent
+from trunkline.models import NOT_RECORDED
 
 BYTES_PER_SECOND = SAMPLE_BYTES * SAMPLE_RATE
 BETWEEN_SENTENCES = 0.16
@@ -47,6 +48,10 @@ class Sentence:
     """When its first audible sample was sent."""
     ended_at: float | None = None
     """When the last sample of it that was sent had been."""
+    muted_at: int | None = None
+    """Byte offset from which on it was sent to nobody."""
+    withheld: bool = False
+    """Its words are told to nobody but the person."""
 
     def add(self, pcm: bytes, now: float) -> None:
         """More audio of this sentence."""
@@ -60,9 +65,20 @@ class Sentence:
     @property
     def heard(self) -> str:
         """The words that were sent, to the word."""
-        if self.complete and self.position >= len(self.audio):
+        position = self.position if self.muted_at is None else self.muted_at
+        if self.complete and position >= len(self.audio):
             return self.text
-        return words_sent(self.text, self.audio, self.position, complete=self.complete)
+        return words_sent(self.text, self.audio, position, complete=self.complete)
+
+    @property
+    def told(self) -> str:
+        """Its words, as far as anybody may know them."""
+        return NOT_RECORDED if self.withheld else self.text
+
+    @property
+    def told_heard(self) -> str:
+        """The same of the words that were sent."""
+        return NOT_RECORDED if self.withheld and self.position else self.heard
 
 
 class Speaker:
@@ -74,6 +90,8 @@ class Speaker:
         self._moved = asyncio.Event()
         self._held = False
         self._rest_until = 0.0
+        self.muted = False
+        """What is said goes to nobody."""
         self.underruns = 0
         """Frames of silence sent inside a sentence because its audio was late."""
 
@@ -109,6 +127,10 @@ class Speaker:
     def resume(self) -> None:
         """Go on where we fell silent, or where the syllable begins that was cut."""
         self._held = False
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Somebody else was heard meanwhile: begin again with the syllable that was cut."""
         if self._queue:
             sentence = self._queue[0]
             sentence.position = _breath_before(sentence.audio, sentence.position)
@@ -120,7 +142,11 @@ class Speaker:
         self._moved.set()
 
     def next_frame(self, now: float) -> bytes:
-        """The frame that is sent at `now`; `SILENCE` itself when nothing is said."""
+        """The frame that is sent at `now`; `SILENCE` itself when nothing is said, or nobody hears it."""
+        frame = self._next_frame(now)
+        return SILENCE if self.muted else frame
+
+    def _next_frame(self, now: float) -> bytes:
         while self._queue and not self._held:
             sentence = self._queue[0]
             start = sentence.position
@@ -145,6 +171,9 @@ class Speaker:
         before = sentence.position
         sentence.position = before + size
         sentence.ended_at = now + size / BYTES_PER_SECOND
+        if self.muted:
+            sentence.muted_at = before if sentence.muted_at is None else sentence.muted_at
+            return
         onset = sentence.onset
         if sentence.started_at is None and onset is not None and onset < sentence.position:
             sentence.started_at = now + max(onset - before, 0) / BYTES_PER_SECOND
@@ -191,9 +220,19 @@ class Answer:
         return " ".join(sentence.text for sentence in self.sentences)
 
     @property
-    def heard(self) -> str:
-        """The words of it that were sent."""
-        return " ".join(words for sentence in self.sentences if (words := sentence.heard))
+    def told(self) -> str:
+        """Its words, as far as anybody but the person may know them."""
+        return " ".join(sentence.told for sentence in self.sentences)
+
+    @property
+    def told_heard(self) -> str:
+        """The same of the words that were sent."""
+        return " ".join(words for sentence in self.sentences if (words := sentence.told_heard))
+
+    @property
+    def muted(self) -> bool:
+        """Some of it was sent to nobody."""
+        return any(sentence.muted_at is not None for sentence in self.sentences)
 
     @property
     def heard_of_brain(self) -> str:

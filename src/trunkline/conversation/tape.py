@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from trunkline.audio import FRAME_SECONDS, SILENCE
-from trunkline.ports import Recorder
 
 CHUNK_FRAMES = 50
 """Handed on once a second: a dead process loses less than that."""
@@ -11,11 +12,22 @@ SLACK_FRAMES = 5
 """How far the person's side may lag behind (network jitter) before it counts as silence: 0.1 s."""
 
 
+class Sink(Protocol):
+    """Where a tape goes: a recorder, somebody who listens in."""
+
+    def write(self, person: bytes, agent: bytes) -> None:
+        """Equal lengths of both sides."""
+
+    async def close(self) -> None: ...
+
+
 class Tape:
     """The agent's side is the clock: one frame each tick. The person's side is padded or trimmed to stay beside it."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Sink, *, chunk: int = CHUNK_FRAMES) -> None:
+        """`chunk`: frames that are handed on at a time."""
         self._recorder = recorder
+        self._chunk = chunk
         # Lists, not one growing piece of audio: that would be moved in memory again and again, for every call.
         self._person: list[bytes] = []
         self._agent: list[bytes] = []
@@ -30,8 +42,8 @@ class Tape:
             self._person += [SILENCE] * -ahead
         elif ahead > SLACK_FRAMES:
             del self._person[due:]
-        if due >= CHUNK_FRAMES + SLACK_FRAMES:
-            self._hand_on(CHUNK_FRAMES)
+        if due >= self._chunk + SLACK_FRAMES:
+            self._hand_on(self._chunk)
 
     def _hand_on(self, frames: int) -> None:
         person, agent = self._person[:frames], self._agent[:frames]

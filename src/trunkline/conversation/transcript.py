@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from trunkline.conversation.discretion import Discretion
 from trunkline.conversation.listening import Guess, Keyed
 from trunkline.conversation.speaking import Answer
 from trunkline.events import TurnFinished
-from trunkline.models import CallId, Speaker, Turn, TurnTimings
+from trunkline.models import NOT_RECORDED, CallId, Speaker, Turn, TurnTimings
 from trunkline.ports import Transcript, Watcher
 
 
@@ -31,35 +32,40 @@ def timings(guess: Guess, answer: Answer) -> TurnTimings | None:
 class TurnLog:
     """Numbers the turns of one call and publishes each as it is finished. `answered_at` is the media clock's zero."""
 
-    def __init__(self, call_id: CallId, publish: Watcher) -> None:
+    def __init__(self, call_id: CallId, publish: Watcher, discretion: Discretion) -> None:
         self._call_id = call_id
         self._publish = publish
-        self._number = 0
+        self._discretion = discretion
+        self.turns: list[Turn] = []
+        """All so far."""
         self.answered_at = 0.0
 
     def spoken(self, guess: Guess, words: Transcript) -> None:
         """The person's turn in words is over."""
         utterance = guess.utterance
         ended = utterance.speech_ended
-        self._finish(Speaker.PERSON, words.text, utterance.started, ended, confidence=words.confidence)
+        text = NOT_RECORDED if self._discretion.covers(utterance.started) else words.text
+        self._finish(Speaker.PERSON, text, utterance.started, ended, confidence=words.confidence)
 
     def keyed(self, turn: Keyed) -> None:
         """The person's turn in keys is over."""
-        self._finish(Speaker.PERSON, "", turn.at, turn.at, keys=turn.keys)
+        text, keys = (NOT_RECORDED, "") if self._discretion.covers(turn.since) else ("", turn.keys)
+        self._finish(Speaker.PERSON, text, turn.at, turn.at, keys=keys)
 
     def agent(self, answer: Answer, guess: Guess | None) -> None:
         """The agent's turn is over, whether it came to its end or not. Nothing is noted when no word was heard."""
         first = answer.first
-        if first is None or first.started_at is None or (answer.cut_off and answer.text and not answer.heard):
+        if first is None or first.started_at is None or (answer.cut_off and answer.text and not answer.told_heard):
             return
+        cut_off = answer.cut_off or answer.muted
         self._finish(
             Speaker.AGENT,
-            answer.heard if answer.cut_off else answer.text,
+            answer.told_heard if cut_off else answer.told,
             first.started_at,
             answer.ended_at,
             timings=timings(guess, answer) if guess is not None else None,
-            cut_off=answer.cut_off,
-            intended=answer.text if answer.cut_off else None,
+            cut_off=cut_off,
+            intended=answer.told if cut_off else None,
         )
 
     def _finish(
@@ -75,9 +81,8 @@ class TurnLog:
         cut_off: bool = False,
         intended: str | None = None,
     ) -> None:
-        self._number += 1
         turn = Turn(
-            number=self._number,
+            number=len(self.turns) + 1,
             speaker=speaker,
             text=text,
             started=round(max(started - self.answered_at, 0.0), 3),
@@ -88,4 +93,5 @@ class TurnLog:
             cut_off=cut_off,
             intended=intended,
         )
+        self.turns.append(turn)
         self._publish(TurnFinished(self._call_id, turn))

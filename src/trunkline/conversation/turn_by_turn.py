@@ -15,6 +15,7 @@ from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE, audible_end, au
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.conversation.ear import Utterance
 from trunkline.conversation.listening import Guess, Keyed, Silent
+from trunkline.conversation.prompts import Prompt, Successor
 from trunkline.conversation.speaking import BETWEEN_SENTENCES, Sentence
 from trunkline.errors import PbxUnavailable
 from trunkline.models import CallId, HangUpBy
@@ -45,6 +46,7 @@ class TurnByTurn(Conversation):
         # Nobody has to guess whether a recording is over.
         senses = replace(senses, turn_end=None)
         super().__init__(call_id, agent, mind, senses, publish=publish, control=control, load=load)
+        self.media.streams = False
         self._channel = channel
         self._playing: Sentence | None = None
         self._recording = False
@@ -102,13 +104,11 @@ class TurnByTurn(Conversation):
             self._clock.tick(now)
             if self._playing is not None and self._speaker.due is self._playing:
                 self._send(now)
-            elif not self._recording and self._tape is not None:
-                self._tape.tick([SILENCE], SILENCE)
+            elif not self._recording:
+                self.media.keep([SILENCE], SILENCE)
 
     def _send(self, now: float) -> None:
-        frame = self._speaker.next_frame(now)
-        if self._tape is not None:
-            self._tape.tick([SILENCE], frame)
+        self.media.keep([SILENCE], self._speaker.next_frame(now))
 
     def _press(self, key: str) -> None:
         self._pressed = True
@@ -116,17 +116,19 @@ class TurnByTurn(Conversation):
 
     # ── listening ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _listen(self) -> Guess | Keyed | Silent:
+    async def _listen(self) -> Guess | Keyed | Silent | Prompt | Successor:
         try:
             return await self._turn()
         finally:
             self._listening.agents_turn_begins()
 
-    async def _turn(self) -> Guess | Keyed | Silent:
+    async def _turn(self) -> Guess | Keyed | Silent | Prompt | Successor:
         manners = self._agent.listening
         if self._person_turns != self._turns_before:
             self._turns_before, self._silent_seconds = self._person_turns, 0.0
         while not self._pressed:
+            if (prompt := self._listening.prompted()) is not None:
+                return prompt
             if self._silent_seconds >= manners.silent_caller_seconds:
                 self._silent_seconds = 0.0
                 return Silent()
@@ -151,9 +153,8 @@ class TurnByTurn(Conversation):
         finally:
             self._recording = False
         audio = recorded.audio[: len(recorded.audio) // FRAME_BYTES * FRAME_BYTES]
-        if self._tape is not None:
-            for start in range(0, len(audio), FRAME_BYTES):
-                self._tape.tick([audio[start : start + FRAME_BYTES]], SILENCE)
+        for start in range(0, len(audio), FRAME_BYTES):
+            self.media.keep([audio[start : start + FRAME_BYTES]], SILENCE)
         spoken = audible_start(audio) is not None
         if recorded.key and not (spoken and recorded.key == ENDS_SPEECH):
             self._press(recorded.key)

@@ -138,6 +138,10 @@ class AgentSettings(Section):
     """An answer that takes longer counts as failed."""
     sorry: str = "I'm sorry, something went wrong on my side. Please call us back later. Goodbye."
     """Said when the brain fails."""
+    farewell: str = "Thank you for your time. Goodbye."
+    """Said before hanging up where somebody outside ends the call politely and names no words."""
+    longest_hold: float = Field(600.0, ge=5, le=14400)
+    """Seconds a person can be on hold; then the agent is back."""
     transfer_failed: str = "I'm sorry, I can't put you through at the moment."
     """Said when the person can't be put through; the conversation goes on."""
     listening: ListeningSettings = ListeningSettings()
