@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -63,30 +64,29 @@ class Scene:
 
     async def doctor(self) -> dict[str, Finding]:
         """What it finds, by the names of its checks."""
-        account = self._asked()
-        return await self._examined(
-            [*sip_checks(self.settings.trunk, account), *account_checks(account, self.settings)]
-        )
+        over_sip, in_account = self._checks()
+        return await _examined([*over_sip, *in_account])
 
-    def _asked(self) -> Account:
+    async def calls_and_doctor(self, *numbers: str) -> tuple[list[dict[str, Any]], dict[str, Finding]]:
+        """The doctor looks at the account when the calls have left their alerts, and asks over SIP meanwhile."""
+        over_sip, in_account = self._checks()
+        asked = asyncio.create_task(_examined(over_sip))
+        calls = await self.calls(*numbers)
+        return calls, await _examined(in_account) | await asked
+
+    def _checks(self) -> tuple[list[Check], list[Check]]:
+        """Over SIP, and in the account."""
         facts = open_facts(self.settings.twilio)
         assert facts is not None
-        return Account(facts, self.settings)
-
-    async def _examined(self, checks: list[Check]) -> dict[str, Finding]:
-        return {finding.name: finding for finding in await examine(checks)}
+        account = Account(facts, self.settings)
+        over_sip = sip_checks(self.settings.trunk, account, self.settings.asterisk.tls_ca)
+        # Asked by itself: SIP's question about the trunk comes before the calls, and is kept.
+        return over_sip, account_checks(Account(facts, self.settings), self.settings)
 
     async def calls(self, *numbers: str) -> list[dict[str, Any]]:
         """To these numbers, at the same time."""
         placed = await asyncio.gather(*map(self.premises.call, numbers))
         return [await self.premises.ended(call_id) for call_id in placed]
-
-    async def calls_and_doctor(self, *numbers: str) -> tuple[list[dict[str, Any]], dict[str, Finding]]:
-        """The doctor looks at the account when the calls have left their alerts, and asks over SIP meanwhile."""
-        over_sip = asyncio.create_task(self._examined(sip_checks(self.settings.trunk, self._asked())))
-        calls = await self.calls(*numbers)
-        account = await self._examined(account_checks(self._asked(), self.settings))
-        return calls, await over_sip | account
 
     async def reasons(self, calls: list[dict[str, Any]]) -> str:
         """As `GET /calls/{id}` has them at this moment."""
@@ -107,9 +107,18 @@ class Scene:
             record.write_bytes(kept)
 
 
+async def _examined(checks: list[Check]) -> dict[str, Finding]:
+    return {finding.name: finding for finding in await examine(checks)}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    folder = tmp_path_factory.mktemp("matrix")
+    async with open_scene(tmp_path_factory.mktemp("matrix")) as scene:
+        yield scene
+
+
+@asynccontextmanager
+async def open_scene(folder: Path, *, secure: bool = False) -> AsyncIterator[Scene]:
     (folder / "brief.yaml").write_text(SCRIPT, encoding="utf-8")
     account = TwilioAccount(users={KEY: SECRET}, calls_per_second=None)
     for number in NUMBERS:
@@ -123,7 +132,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
             for stays, who in ((50, {"name": "somebody"}), (1500, {"name": "patient", "numbers": [PATIENT]}))
         ]
         async with StandInCarrier(CarrierConfig(), people, account=account) as carrier:
-            settings = _settings(stage, carrier)
+            settings = _settings(stage, carrier, secure)
             web = "http://{}:{}".format(*sock.getsockname())
             async with (
                 open_house(settings, senses=Senses(*doubles)) as house,
@@ -134,18 +143,24 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
                 yield Scene(stage, settings, premises)
 
 
-def _settings(stage: Stage, carrier: StandInCarrier) -> Settings:
+def _settings(stage: Stage, carrier: StandInCarrier, secure: bool) -> Settings:
+    authority = stage.folder / "authority.pem"
+    authority.write_text(carrier.authority, encoding="utf-8")
+    origin = "sip:203.0.113.{}:5061;transport=tls" if secure else "sip:203.0.113.{}:5060"
     # Whoever asks that service for an address gets none: nobody asks the network for the real one.
     settings = stage.settings(
+        secure=secure,
         addresses=("127.0.0.0/8",),
         address_service=f"{stage.url}/nothing",
-        origination={"first": {"sip_url": "sip:203.0.113.7:5060"}, "second": {"sip_url": "sip:203.0.113.8:5060"}},
+        origination={name: {"sip_url": origin.format(host)} for name, host in (("first", 7), ("second", 8))},
     )
-    trunk = {"proxy": f"{carrier.host}:{carrier.port}", "caller_ids": NUMBERS[:1], "qualify_seconds": 0}
+    proxy = f"{carrier.host}:{carrier.port_of('tls' if secure else 'udp')}"
+    trunk = {"proxy": proxy, "caller_ids": NUMBERS[:1], "qualify_seconds": 0, "ring_timeout": 5.0}
     agent = {"brain": "scripted", "script": str(stage.folder / "brief.yaml")}
     return settings.model_copy(
         update={
-            "trunk": settings.trunk.model_copy(update=trunk | {"ring_timeout": 5.0}),
+            "trunk": settings.trunk.model_copy(update=trunk),
+            "asterisk": settings.asterisk.model_copy(update={"tls_ca": authority}),
             "agents": {AGENT: settings.agents[next(iter(settings.agents))].model_copy(update=agent)},
             "service": settings.service.model_copy(update={"port": 0}),
         }
@@ -279,6 +294,23 @@ async def test_a_thing_that_is_broken(scene: Scene, row: Row) -> None:
             calls, found = await scene.calls_and_doctor(*(row.numbers if row.call else ()))
             assert found[row.check].verdict.state is State.WELL, found
             assert not [call for call in calls if call["disposition"] != "answered"]
+
+
+async def test_a_secure_trunk_whose_other_side_is_not(tmp_path: Path) -> None:
+    async with open_scene(tmp_path, secure=True) as scene:
+        assert scene.apply() > 0
+        (call,), found = await scene.calls_and_doctor(NUMBER)
+        assert call["disposition"] == "answered"
+        assert not [finding for finding in found.values() if finding.verdict.state is State.WRONG]
+        update(scene.stage, "/v1/Trunks", Secure="false")
+        calls, found = await scene.calls_and_doctor(NUMBER)
+        assert "Secure media is off at Twilio" in found["trunk"].verdict.text
+        async with asyncio.timeout(TIMEOUT):
+            while "Switch secure media on" not in await scene.reasons(calls):
+                await asyncio.sleep(0.1)
+        assert scene.apply() > 0
+        (call,) = await scene.calls(NUMBER)
+        assert call["disposition"] == "answered"
 
 
 async def test_the_doctors_own_call_tells_by_the_alert(scene: Scene, asterisk_program: AsteriskProgram) -> None:
