@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import URL, delete, func, insert, literal, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from trunkline.errors import RecordRefused, StoreError, UnknownCall
+from trunkline.errors import RecordRefused, UnknownCall
 from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Turn
-from trunkline.store import database
 from trunkline.store.rows import call_row, end_row, event_row, to_call, to_event, to_turn, turn_row
 from trunkline.store.tables import call_events, calls, turns
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
+from trunkline.store.transactions import Tables
 
 _STAMPS = {
     CallState.DIALLING: calls.c.dialled_at,
@@ -33,24 +27,16 @@ class SqlCallStore:
     """Fits `ports.CallStore`. What is told of a call that was never added raises `UnknownCall`.
 
     An ended call stays as it ended: later states and ends change nothing, so that telling it twice is harmless.
-    A write that was begun is finished even when the task that asked for it is cancelled: a hang-up cancels, and what
-    was said until then must not be lost with it.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._writes: set[asyncio.Task[Any]] = set()
-        self._closed = False
-        # SQLite has one writer at a time. Waiting for it here costs nothing; inside the driver it is a busy wait.
-        sqlite = engine.dialect.name == "sqlite"
-        self._turn_to_write: AbstractAsyncContextManager[Any] = asyncio.Lock() if sqlite else nullcontext()
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self._read, self._write = tables.read, tables.write
 
     @classmethod
     async def open(cls, url: URL) -> SqlCallStore:
         """The store at `url`, its folder and tables made if need be. Raises `StoreError`."""
-        await asyncio.to_thread(database.make_folder, url)
-        await asyncio.to_thread(database.upgrade, url)
-        return cls(database.connect(url))
+        return cls(await Tables.open(url))
 
     async def add(self, call: CallRecord) -> None:
         async def change(connection: AsyncConnection) -> None:
@@ -153,10 +139,7 @@ class SqlCallStore:
 
     async def close(self) -> None:
         """Waits for the writes under way. Closing twice is harmless; nothing else works afterwards."""
-        self._closed = True
-        while self._writes:
-            await asyncio.wait(self._writes)
-        await self._engine.dispose()
+        await self.tables.close()
 
     async def _change_call(self, call_id: CallId, values: Mapping[str, Any]) -> None:
         async def change(connection: AsyncConnection) -> None:
@@ -174,35 +157,6 @@ class SqlCallStore:
 
         await self._write(f"keep the state of call {call_id}", change)
 
-    async def _read(self, what: str, read: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        self._require_open(what)
-        with database.explained(what):
-            async with self._engine.connect() as connection:
-                return await read(connection)
-
-    async def _write(self, what: str, change: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        self._require_open(what)
-        task = asyncio.create_task(self._commit(what, change))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(_log_failure)  # nobody else is there to hear of it
-            raise
-
-    async def _commit(self, what: str, change: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self._turn_to_write:
-            with database.explained(what):
-                async with self._engine.connect() as plain:
-                    connection = await plain.execution_options(**{database.WRITING: True})
-                    async with connection.begin():
-                        return await change(connection)
-
-    def _require_open(self, what: str) -> None:
-        if self._closed:
-            raise StoreError(f"Could not {what}: the call store is closed.")
-
 
 async def _known(connection: AsyncConnection, call_id: CallId) -> datetime:
     """When the call was created. Raises `UnknownCall`."""
@@ -210,8 +164,3 @@ async def _known(connection: AsyncConnection, call_id: CallId) -> datetime:
     if created_at is None:
         raise UnknownCall(f"There is no call {call_id}.")
     return created_at
-
-
-def _log_failure(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("%s", error)
