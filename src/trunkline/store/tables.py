@@ -130,3 +130,62 @@ call_events = Table(
     Column("text", FreeText, nullable=False),
     Column("data", JSON, nullable=False),
 )
+
+dial_attempts = Table(
+    "dial_attempts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False, index=True),
+    Column("number", FreeText, nullable=False),
+    Column("cost", Float, nullable=False),
+    Column("call_id", FreeText(64), index=True),
+    Index("ix_dial_attempts_number", "number", "at"),
+)
+
+do_not_call = Table(
+    "do_not_call",
+    metadata,
+    Column("number", FreeText(16), primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("why", FreeText, nullable=False),
+)
+
+dialling_stop = Table(
+    "dialling_stop",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("why", FreeText, nullable=False),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("number", FreeText, nullable=False, index=True),
+    Column("purpose", String(16), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("message", FreeText, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("name", FreeText(64), primary_key=True),
+    Column("digest", String(64), nullable=False, index=True, unique=True),
+    Column("scopes", String(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+audit_lines = Table(
+    "audit_lines",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("key", FreeText, nullable=False),
+    Column("request", FreeText, nullable=False),
+    Column("number", FreeText),
+    Column("status", Integer, nullable=False),
+    Column("code", String(64)),
+)
