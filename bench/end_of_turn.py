@@ -114,7 +114,7 @@ def play(policy: Policy, heard: Iterable[Heard]) -> Result:
         silence, decided = _first_end(policy, one.silences, asked)
         if silence.resumes is None:
             latencies.append((round(1000 * (decided - one.turn.ends), 1), asked))
-        elif _answered(one.turn, silence):
+        elif answered(one.turn, silence):
             early += 1
         else:
             cut += 1
@@ -134,7 +134,7 @@ def _first_end(policy: Policy, silences: Sequence[Silence], asked: Asked) -> tup
     raise ValueError("the policy never ended a turn")
 
 
-def _answered(turn: LabelledTurn, silence: Silence) -> bool:
+def answered(turn: LabelledTurn, silence: Silence) -> bool:
     """Whether it is a pause at which nobody could know that more would come."""
     middle = (silence.begins + (silence.resumes or silence.begins)) / 2
     return any(pause.answered and pause.begins <= middle <= pause.ends for pause in turn.pauses)

@@ -29,7 +29,7 @@ from trunkline.speech.hibari_worker import Voices
 from trunkline.telephony.asterisk_fetch import SoundsFolder
 
 TEXTS: Final = Path(__file__).with_name("end_of_turn.yaml")
-PORTIONS: Final = ("tuning", "once_held_out", "held_out")
+PORTIONS: Final = ("tuning", "once_held_out", "learnt", "held_out", "unseen")
 NOISES: Final = (None, 20.0, 10.0)
 """Decibels of speech above noise; `None`: a quiet line."""
 LEAD_SECONDS: Final = 0.5
@@ -76,7 +76,7 @@ class LabelledTurn:
 
     name: str
     portion: str
-    """One of `PORTIONS`: nothing was ever chosen on the last."""
+    """One of `PORTIONS`: nothing was ever chosen on the last two."""
     voice: str
     manner: str
     """`as a whole` and then cut, `in parts`, or `recorded`."""

@@ -55,12 +55,12 @@ async def test_first_the_model_is_left_out_then_everything_begun_in_a_pause(
 @pytest.mark.parametrize(
     ("level", "silence"),
     [
-        (LoadLevel.NORMAL, EndOfTurn().contradicted_seconds),
+        (LoadLevel.NORMAL, EndOfTurn().undecided_seconds),
         (LoadLevel.NO_TURN_MODEL, ListeningSettings().pause_seconds),
     ],
 )
 async def test_without_the_model_words_and_silence_decide(level: LoadLevel, silence: float) -> None:
-    booth = Booth(Mind("Hello.", [Say("Good.")]), "Yes, please.", sound=0.0)
+    booth = Booth(Mind("Hello.", [Say("Good.")]), "Yes.", sound=0.0)
     booth.load.level = level
     await booth.pick_up()
     await booth.until_quiet()
@@ -76,7 +76,7 @@ async def test_without_speculation_a_turn_is_over_after_the_silence_that_ends_on
     await booth.until_quiet()
     ended = await booth.say(0.6)
     await booth.until(lambda: booth.agent_speaks)
-    assert booth.now - ended == pytest.approx(EndOfTurn().no_words_seconds, abs=0.1)
+    assert booth.now - ended == pytest.approx(EndOfTurn().undecided_seconds, abs=0.1)
     await booth.until(lambda: len(booth.turns) == 3)
     assert [turn.text for turn in booth.turns] == ["Hello.", "Yes, please.", "Good."]
     await hung_up(booth)

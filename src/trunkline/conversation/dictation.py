@@ -129,6 +129,20 @@ def has_date_word(words: str) -> bool:
     return bool(_DATE_WORD.search(words))
 
 
+def symbols(text: str, *, letters: bool = False) -> int:
+    """How many digits and letters have been dictated in lower-case `text`: "my number is 415" has three.
+
+    `letters`: they were asked for, so that a word may be what the recogniser made of them.
+    """
+    words = _TOKEN.findall(text)
+    said = sum(_size(word) or int(word in _NATO or _is_letter(word, letters=letters)) for word in words)
+    return max(map(len, words), default=0) if letters and said < 2 else said
+
+
+def _is_letter(word: str, *, letters: bool) -> bool:
+    return len(word) == 1 and (letters or word not in ("a", "i"))
+
+
 def dictation(text: str, *, letters: bool = False, digits: bool = False, of_phone: bool = True) -> Dictation | None:
     """How far a dictation at the end of lower-case `text` has come; `None` where there is none.
 

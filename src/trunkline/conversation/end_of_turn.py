@@ -2,7 +2,7 @@
 
     words (Whisper)                 ─┐
     does the last one trail off?    ─┤
-    sound (Smart Turn)              ─┼─▶  seconds of silence that end the turn  ─▶  TurnTaker.patience
+    sound (Smart Turn)              ─┼─▶  probability  ─▶  seconds of silence that end the turn  ─▶  TurnTaker.patience
     the agent's question            ─┘
 
 A silence begins with nothing known; each piece of knowledge that comes while it lasts changes the verdict, in either
@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from trunkline.conversation.completeness import DICTATED, Asked, Completeness, completeness
+from trunkline.conversation.dictation import symbols
 from trunkline.ports import Transcript
 
 
@@ -24,33 +26,19 @@ from trunkline.ports import Transcript
 class EndOfTurn:
     """Seconds of silence, as the voice detector counts it (it notices silence about 0.1 s late), that end a turn."""
 
-    finished_above: float = 0.3
-    """Probability from which the sound doesn't contradict."""
-    trailing_above: float = 0.02
-    """Probability from which the last word trails off. It is small even where somebody hesitates."""
-    understood_above: float = 0.55
-    """Confidence from which words that are complete count as such: half a sentence misheard often makes a whole one."""
-    agreed_seconds: float = 0.1
-    """A whole answer, or a sentence that is certainly over."""
-    contradicted_seconds: float = 0.45
-    """A whole answer that doesn't sound like one."""
-    likely_seconds: float = 0.9
-    """A sentence after which more may come."""
+    certain_above: float = 0.82
+    """Probability from which the turn is taken for over."""
+    likely_above: float = 0.3
+    """Probability from which it may well be over: a sentence after which more may come."""
+    hopeless_below: float = 0.03
+    """Probability below which the person is looking for the next word."""
+    certain_seconds: float = 0.1
     undecided_seconds: float = 0.9
-    """The words don't tell, nothing speaks against it."""
-    doubtful_seconds: float = 1.1
-    """The words don't tell or aren't known, and the sound isn't complete or the last word trails off; or a sentence
-    after which more usually comes."""
-    certain_above: float = 0.87
-    """Probability that a sentence was the end, from which it is taken for it."""
-    likely_above: float = 0.5
-    """The same, for `likely_seconds`."""
-    no_words_seconds: float = 0.9
-    """The words aren't known yet, or nothing was understood."""
-    dictating_seconds: float = 1.15
-    """Amid a number or letters: as long as people look at the next group of digits."""
+    """It may well be over; or nothing was understood, or the words aren't known yet."""
+    doubtful_seconds: float = 1.2
+    """More is likely to come: as long as people look at the next group of digits."""
     longest_seconds: float = 1.5
-    """The words can't end like this: somebody is looking for the next one."""
+    """More must come; and the longest silence of all."""
 
     def patience(self, finished: float | None, said: Transcript | None, asked: Asked = Asked.UNKNOWN) -> float:
         """Seconds of silence that end the turn.
@@ -58,55 +46,80 @@ class EndOfTurn:
         `finished`: probability that the sound is that of an end; `said`: the turn so far, without text when nothing
         was understood. `None`: not known, or not yet.
         """
-        contradicted = finished is not None and finished < self.finished_above
+        return min(self._seconds(finished, said, asked), self.longest_seconds)
+
+    def _seconds(self, finished: float | None, said: Transcript | None, asked: Asked) -> float:
+        doubtful = max(self.doubtful_seconds, self.undecided_seconds)
         if said is None or not said.text:
-            unheard = self.doubtful_seconds if contradicted else self.no_words_seconds
-            return self.dictating_seconds if asked in DICTATED else unheard
-        understood = said.confidence >= self.understood_above
-        match completeness(said.text, asked):
-            case Completeness.OPEN:
-                seconds = self.longest_seconds
-            case Completeness.DICTATING:
-                seconds = self.dictating_seconds
-            case Completeness.WHOLE if understood:
-                seconds = self.contradicted_seconds if contradicted else self.agreed_seconds
-            case Completeness.COMPLETE if understood:
-                seconds = self._behind_a_sentence(probability_of_end(finished, said))
-            case _:
-                doubtful = contradicted or said.trails_off >= self.trailing_above
-                seconds = self.doubtful_seconds if doubtful else self.undecided_seconds
-        return seconds
-
-    def _behind_a_sentence(self, probability: float) -> float:
+            return doubtful if asked in DICTATED else self.undecided_seconds
+        probability = probability_of_end(finished, said, asked)
         if probability >= self.certain_above:
-            return self.agreed_seconds
-        return self.likely_seconds if probability >= self.likely_above else self.doubtful_seconds
+            return self.certain_seconds
+        if probability >= self.likely_above:
+            return self.undecided_seconds
+        return self.longest_seconds if probability < self.hopeless_below else doubtful
 
 
-_BIAS: Final = -2.55
-_TRAILING: Final = -0.71
-_SOUND: Final = 0.11
-_WORDS: Final = 1.91
-_QUESTION: Final = -0.76
-_COMMA: Final = -2.13
-"""Fitted once, to the pauses and ends behind sentences in `tuning` and `once_held_out` of `bench/end_of_turn.yaml`
-(528; area under the curve 0.80, each sixth of the turns left out of the fit in turn).
-"""
+_FINISHED: Final = (Completeness.WHOLE, Completeness.COMPLETE)
+_USUAL_SOUND: Final = 0.8
+_USUAL_TRAILING: Final = 0.005
+"""In place of answers that aren't known."""
+_UNDERSTOOD: Final = 0.55
+"""Confidence from which words may be whole or complete: half a sentence misheard often makes a whole one."""
+_MANY: Final = 10
+"""Words after which a sentence has said its say."""
+_MANY_SYMBOLS: Final = 8
+_FEW_SYMBOLS: Final = 3
+"""No number and hardly a name is this short."""
 
 
-def probability_of_end(finished: float | None, said: Transcript) -> float:
-    """Of a sentence, that the turn is over with it: a logistic regression on the labelled turns.
-
-    A last word that trails off speaks most against it, then a sentence of few words: long ones have said their say.
-    """
-    sound = 0.8 if finished is None else min(max(finished, 0.01), 0.99)
+def signs(finished: float | None, said: Transcript, asked: Asked) -> dict[str, float]:
+    """What the probability rests on, by the names of the weights. `said` has text."""
+    verdict = completeness(said.text, asked)
+    if said.confidence < _UNDERSTOOD and verdict in _FINISHED:
+        verdict = Completeness.UNKNOWN
+    sound = _USUAL_SOUND if finished is None else min(max(finished, 0.01), 0.99)
     words = said.text.split()
-    odds = (
-        _BIAS
-        + _TRAILING * math.log(said.trails_off + 0.001)
-        + _SOUND * math.log(sound / (1 - sound))
-        + _WORDS * min(len(words), 10) / 10
-        + (_QUESTION if words[-1].endswith("?") else 0.0)
-        + (_COMMA if words[-1].endswith(",") else 0.0)
-    )
+    known = {
+        verdict.name: 1.0,
+        "last word trails off": math.log((said.trails_off or _USUAL_TRAILING) + 0.001),
+        "sounds finished": math.log(sound / (1 - sound)),
+        "comma": float(words[-1].endswith(",")),
+    }
+    if verdict in _FINISHED:
+        known["words"] = min(len(words), _MANY) / _MANY
+    if verdict is Completeness.DICTATING:
+        dictated = symbols(said.text.lower(), letters=asked is Asked.SPELLING)
+        known |= {
+            "symbols": min(dictated, _MANY_SYMBOLS) / _MANY_SYMBOLS,
+            "few symbols": float(dictated <= _FEW_SYMBOLS),
+            "birth date": float(asked is Asked.BIRTH_DATE),
+            "telephone": float(asked is Asked.PHONE),
+        }
+    return known
+
+
+WEIGHTS: Final = MappingProxyType(
+    {
+        Completeness.WHOLE.name: -0.76,
+        Completeness.COMPLETE.name: -3.42,
+        Completeness.UNKNOWN.name: -2.15,
+        Completeness.OPEN.name: -4.09,
+        Completeness.DICTATING.name: -1.99,
+        "last word trails off": -0.37,
+        "sounds finished": 0.1,
+        "comma": -1.47,
+        "words": 5.11,
+        "symbols": 1.19,
+        "few symbols": -1.1,
+        "birth date": -1.91,
+        "telephone": -1.19,
+    }
+)
+"""A logistic regression on the labelled turns, fitted by `python -m bench.end_of_turn_fit`."""
+
+
+def probability_of_end(finished: float | None, said: Transcript, asked: Asked = Asked.UNKNOWN) -> float:
+    """That the turn is over with what was said; `finished`: that the sound is that of an end, `None`: not known."""
+    odds = sum(WEIGHTS[name] * value for name, value in signs(finished, said, asked).items())
     return 1 / (1 + math.exp(-odds))
