@@ -4,13 +4,23 @@
     ├── SettingsError          the operator's file or environment is wrong
     ├── RequestError           the caller of the API asked for something impossible
     │   ├── InvalidNumber
+    │   │   └── EmergencyNumber
     │   ├── UnknownAgent
     │   ├── UnknownCall
     │   ├── CallEnded
+    │   ├── CallLive           what is asked for has to wait for the call's end
     │   ├── WrongMoment        the call is in no state in which that can be done
     │   ├── NoRecording
     │   ├── CallerIdNotAllowed
-    │   └── CallerBlocked      an incoming call from somebody who is not let in
+    │   ├── CallerBlocked      an incoming call from somebody who is not let in
+    │   └── DiallingRefused    the guards don't let that number be dialled
+    │       ├── DiallingStopped
+    │       ├── NumberTypeDenied
+    │       ├── CountryNotAllowed
+    │       ├── DoNotCall
+    │       ├── ConsentMissing
+    │       ├── OutsideCallingHours
+    │       └── CalledTooOften, DailyCallsReached, SpendCapReached
     ├── NotReady               a part the call needs isn't there (yet)
     │   ├── TrunkNotConfigured
     │   ├── PbxUnavailable
@@ -26,7 +36,8 @@
     │   └── NotAudio           what came can't be played: no audio, damaged, cut off, too long
     ├── CarrierError           the carrier's administration refused, or can't be reached
     ├── StoreError             the call store could not be read or written
-    │   └── RecordRefused      what it was given can't be kept, however often it is tried
+    │   ├── RecordRefused      what it was given can't be kept, however often it is tried
+    │   └── RecordingLocked    a recording is there but can't be decrypted
     └── ProtocolError          a peer broke AudioSocket, ARI, SIP or RTP
 
 Each class carries a stable `code` (part of the HTTP API), whether trying again can help, and whose fault it is
@@ -68,6 +79,11 @@ class InvalidNumber(RequestError):
     code = "invalid_number"
 
 
+class EmergencyNumber(InvalidNumber):
+    code = "emergency_number"
+    http_status = 403
+
+
 class UnknownAgent(RequestError):
     code = "unknown_agent"
 
@@ -79,6 +95,11 @@ class UnknownCall(RequestError):
 
 class CallEnded(RequestError):
     code = "call_ended"
+    http_status = 409
+
+
+class CallLive(RequestError):
+    code = "call_live"
     http_status = 409
 
 
@@ -99,6 +120,51 @@ class CallerIdNotAllowed(RequestError):
 class CallerBlocked(RequestError):
     code = "caller_blocked"
     http_status = 403
+
+
+class DiallingRefused(RequestError):
+    code = "dialling_refused"
+    http_status = 403
+
+
+class DiallingStopped(DiallingRefused):
+    code = "dialling_stopped"
+    http_status = 503
+
+
+class NumberTypeDenied(DiallingRefused):
+    code = "number_type_denied"
+
+
+class CountryNotAllowed(DiallingRefused):
+    code = "country_not_allowed"
+
+
+class DoNotCall(DiallingRefused):
+    code = "do_not_call"
+
+
+class ConsentMissing(DiallingRefused):
+    code = "consent_missing"
+
+
+class OutsideCallingHours(DiallingRefused):
+    code = "outside_calling_hours"
+
+
+class CalledTooOften(DiallingRefused):
+    code = "called_too_often"
+    http_status = 429
+
+
+class DailyCallsReached(DiallingRefused):
+    code = "daily_calls_reached"
+    http_status = 429
+
+
+class SpendCapReached(DiallingRefused):
+    code = "spend_cap_reached"
+    http_status = 429
 
 
 class NotReady(TrunklineError):
@@ -173,6 +239,12 @@ class StoreError(TrunklineError):
 
 class RecordRefused(StoreError):
     code = "record_refused"
+    http_status = 500
+    retryable = False
+
+
+class RecordingLocked(StoreError):
+    code = "recording_locked"
     http_status = 500
     retryable = False
 

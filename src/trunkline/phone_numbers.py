@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 import re
+from contextlib import suppress
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult, timezone
+from phonenumbers.shortnumberinfo import is_emergency_number
 
-from trunkline.errors import InvalidNumber
+from trunkline.errors import EmergencyNumber, InvalidNumber
 
 # ASCII only: `phonenumbers` would also take Arabic digits, letters, extensions and `tel:` addresses.
 _WRITTEN: Final = re.compile(r"\+?[0-9(][0-9 ().\-/]{0,30}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_EMERGENCY: Final = re.compile(r"000|10[0-28]|11[0-9]|19[0-37-9]|911|99[0-9]")
+"""Emergency numbers of any country, without a country code."""
 _EXAMPLE: Final = "Write a plus sign, the country code and the number, as +14155550100."
 _FAULTS: Final = {
     ValidationResult.TOO_SHORT: "is too short for its country",
@@ -24,7 +30,7 @@ _FAULTS: Final = {
 
 
 def to_e164(written: str) -> str:
-    """`written` as `+` and digits. Raises `InvalidNumber` for what can't be anybody's number.
+    """`written` as `+` and digits. Raises `InvalidNumber` for what can't be anybody's number, `EmergencyNumber`.
 
     A number has to be *possible* (country code and length), not known to be assigned: numbering plans grow faster
     than tables of them, and a number that nobody has costs a failed call.
@@ -32,6 +38,8 @@ def to_e164(written: str) -> str:
     text = written.strip(" ")
     if not _WRITTEN.fullmatch(text):
         raise InvalidNumber(f"{_shown(text)} is not a telephone number.", remedy=_EXAMPLE)
+    if _EMERGENCY.fullmatch(re.sub(r"[^0-9]", "", text)):
+        raise _emergency(text)
     if not text.startswith("+"):
         raise InvalidNumber(f"{_shown(text)} has no country code, so it could be anywhere.", remedy=_EXAMPLE)
     try:
@@ -39,11 +47,70 @@ def to_e164(written: str) -> str:
     except NumberParseException as error:
         what = "has a country code that doesn't exist" if error.error_type == error.INVALID_COUNTRY_CODE else None
         raise InvalidNumber(f"{_shown(text)} {what or 'is not a telephone number'}.", remedy=_EXAMPLE) from error
+    if any(is_emergency_number(str(number.national_number), each) for each in _regions(number.country_code)):
+        raise _emergency(text)
     fault = _FAULTS.get(phonenumbers.is_possible_number_with_reason(number))
     e164: str = phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if fault is not None or not _E164.fullmatch(e164):
         raise InvalidNumber(f"{_shown(text)} {fault or 'is not a telephone number'}.", remedy=_EXAMPLE)
     return e164
+
+
+class NumberType(enum.StrEnum):
+    """What kind of number it is, by its country's numbering plan."""
+
+    FIXED_LINE = "fixed-line"
+    MOBILE = "mobile"
+    FIXED_LINE_OR_MOBILE = "fixed-line-or-mobile"
+    TOLL_FREE = "toll-free"
+    PREMIUM = "premium"
+    SHARED_COST = "shared-cost"
+    VOIP = "voip"
+    PERSONAL = "personal"
+    PAGER = "pager"
+    COMPANY = "company"
+    VOICEMAIL = "voicemail"
+    SATELLITE = "satellite"
+    UNKNOWN = "unknown"
+
+
+_TYPES: Final = {
+    PhoneNumberType.FIXED_LINE: NumberType.FIXED_LINE,
+    PhoneNumberType.MOBILE: NumberType.MOBILE,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: NumberType.FIXED_LINE_OR_MOBILE,
+    PhoneNumberType.TOLL_FREE: NumberType.TOLL_FREE,
+    PhoneNumberType.PREMIUM_RATE: NumberType.PREMIUM,
+    PhoneNumberType.SHARED_COST: NumberType.SHARED_COST,
+    PhoneNumberType.VOIP: NumberType.VOIP,
+    PhoneNumberType.PERSONAL_NUMBER: NumberType.PERSONAL,
+    PhoneNumberType.PAGER: NumberType.PAGER,
+    PhoneNumberType.UAN: NumberType.COMPANY,
+    PhoneNumberType.VOICEMAIL: NumberType.VOICEMAIL,
+}
+_SATELLITE_CODES: Final = frozenset({870, 881, 882, 883})
+"""Inmarsat, global mobile satellite systems, and international networks, most of which are satellites or ships."""
+_UNKNOWN_ZONE: Final = "Etc/Unknown"
+
+
+def number_type(number: str) -> NumberType:
+    """Of a number in E.164."""
+    parsed = phonenumbers.parse(number, None)
+    if parsed.country_code in _SATELLITE_CODES:
+        return NumberType.SATELLITE
+    return _TYPES.get(phonenumbers.number_type(parsed), NumberType.UNKNOWN)
+
+
+def time_zones(number: str) -> tuple[ZoneInfo, ...]:
+    """Where a number in E.164 may ring: all zones its area code or country has; none where that isn't known."""
+    names = timezone.time_zones_for_number(phonenumbers.parse(number, None))
+    with suppress(ZoneInfoNotFoundError):
+        return tuple(ZoneInfo(name) for name in names if name != _UNKNOWN_ZONE)
+    return ()
+
+
+def masked(number: str) -> str:
+    """For logs: enough of a number to recognise it by, as `+1415•••0100`."""
+    return f"{number[:-7]}•••{number[-4:]}" if len(number) > 9 else f"{number[:2]}•••"
 
 
 def region(number: str) -> str | None:
@@ -53,6 +120,17 @@ def region(number: str) -> str | None:
     except NumberParseException:
         return None
     return code if code and code.isalpha() else None
+
+
+def _regions(country_code: int) -> tuple[str, ...]:
+    # Of a shared code the main country will do: +1 has one plan, and its first region stands for all of it.
+    return tuple(code for code in phonenumbers.region_codes_for_country_code(country_code)[:1] if code.isalpha())
+
+
+def _emergency(text: str) -> EmergencyNumber:
+    return EmergencyNumber(
+        f"{_shown(text)} is an emergency number.", remedy="Agents call no emergency services: use a telephone."
+    )
 
 
 def _shown(text: str) -> str:

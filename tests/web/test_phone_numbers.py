@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.errors import InvalidNumber
-from trunkline.phone_numbers import to_e164
+from trunkline.errors import EmergencyNumber, InvalidNumber
+from trunkline.phone_numbers import NumberType, masked, number_type, region, time_zones, to_e164
 from trunkline.settings import E164
 
 
@@ -39,7 +39,6 @@ def test_what_people_write(written: str, meant: str) -> None:
         ("+", "not a telephone number"),
         ("", "not a telephone number"),
         ("+0", "not a telephone number|country code"),
-        ("911", "no country code"),
         ("+1 415 555 CALL", "not a telephone number"),
         ("tel:+14155550100", "not a telephone number"),
         ("+14155550100;ext=5", "not a telephone number"),
@@ -61,6 +60,44 @@ def test_what_is_nobodys_number(written: str, fault: str) -> None:
     assert caught.value.remedy and "+14155550100" in caught.value.remedy
     assert len(caught.value.message) < 150
     assert caught.value.message.isascii() and caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["911", "112", "999", "000", "+911", "+1911", "+1 911", "(911)", "+44 999", "+44112", "+91112", "+49110"],
+)
+def test_an_emergency_number(written: str) -> None:
+    with pytest.raises(EmergencyNumber, match="emergency"):
+        to_e164(written)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "country"),
+    [
+        ("+14155550100", NumberType.FIXED_LINE_OR_MOBILE, "US"),
+        ("+18095551234", NumberType.FIXED_LINE_OR_MOBILE, "DO"),
+        ("+19005550100", NumberType.PREMIUM, "US"),
+        ("+449098790000", NumberType.PREMIUM, "GB"),
+        ("+881631555555", NumberType.SATELLITE, None),
+        ("+870773111632", NumberType.SATELLITE, None),
+        ("+447012345678", NumberType.PERSONAL, "GB"),
+        ("+919876543210", NumberType.MOBILE, "IN"),
+        ("+13335550100", NumberType.UNKNOWN, None),
+    ],
+)
+def test_kinds_and_countries(number: str, kind: NumberType, country: str | None) -> None:
+    assert (number_type(number), region(number)) == (kind, country)
+
+
+def test_time_zones() -> None:
+    assert [str(zone) for zone in time_zones("+14155550100")] == ["America/Los_Angeles"]
+    assert len(time_zones("+61412345678")) > 3
+    assert time_zones("+881631555555") == ()
+
+
+@pytest.mark.parametrize(("number", "shown"), [("+14155550100", "+1415•••0100"), ("+2902222", "+2•••")])
+def test_a_masked_number(number: str, shown: str) -> None:
+    assert masked(number) == shown
 
 
 @given(st.text(st.characters(codec=None), max_size=40) | st.from_regex(r"\A\+?[0-9 ().\-/]{0,20}\Z"))
