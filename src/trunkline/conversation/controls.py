@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,7 @@ from trunkline.conversation.prompts import Prompt, Successor
 from trunkline.conversation.speaking import Speaker
 from trunkline.conversation.tape import Tape
 from trunkline.errors import WrongMoment
-from trunkline.models import NOT_RECORDED
+from trunkline.models import NOT_RECORDED, Turn
 from trunkline.ports import BrainAction, HangUp, Note, Say
 
 
@@ -47,11 +46,12 @@ class Controls:
         media: Media,
         speaker: Speaker,
         discretion: Discretion,
-        note: Callable[[Note], None],
         *,
+        note: Callable[[Note], None],
+        turns: Sequence[Turn],
         longest_hold: float,
     ) -> None:
-        """`longest_hold`: seconds after which the agent is back."""
+        """`turns`: all so far; `longest_hold`: seconds after which the agent is back."""
         self.listening: Listening
         """Of the agent; another agent brings its own."""
         self.notes: tuple[str, ...] = ()
@@ -60,13 +60,20 @@ class Controls:
         self._media = media
         self._speaker = speaker
         self._discretion = discretion
-        self._note = note
+        self.note = note
+        """Puts something into the call's history, as far as anybody may know it at the moment."""
+        self._turns = turns
         self._longest_hold = longest_hold
         self._open = False
-        self._held: asyncio.TimerHandle | None = None
+        self._held: HoldMusic | None = None
         self._person_muted = False
         self._supervisor: TakenOver | None = None
         self._listeners: dict[LiveAudio, Tape] = {}
+
+    @property
+    def so_far(self) -> tuple[Turn, ...]:
+        """What has been said."""
+        return tuple(self._turns)
 
     @property
     def standing(self) -> Standing:
@@ -79,17 +86,24 @@ class Controls:
             listeners=len(self._listeners),
         )
 
+    def check(self) -> None:
+        """Raises `WrongMoment` where there is nobody to talk with."""
+        if not self._open:
+            raise WrongMoment(
+                "Nobody talks in this call at the moment.", remedy="Wait for its answer; DELETE /calls/{id} cancels it."
+            )
+
     # ── what the agent shall do ────────────────────────────────────────────────────────────────────────────────
 
     def say(self, text: str, *, now: bool = False) -> None:
         """The agent says this next; `now`: it cuts off whoever speaks. The brain is told."""
-        self._check()
-        self._note(Note("prompted", "The agent was asked to say something.", {"text": text}))
+        self.check()
+        self.note(Note("prompted", "The agent was asked to say something.", {"text": text}))
         self._prompt(Prompt((Say(text),), now, told=f"You were asked to say, and said: {text}"))
 
     def do(self, *actions: BrainAction, now: bool = False) -> None:
         """The agent does this next, whatever the person says meanwhile."""
-        self._check()
+        self.check()
         self._prompt(Prompt(actions, now, firm=True))
 
     def end(self, farewell: str, *, now: bool = False) -> None:
@@ -98,13 +112,13 @@ class Controls:
 
     def whisper(self, text: str) -> None:
         """The brain is told this with the person's next turn; the person isn't."""
-        self._check()
-        self._note(Note("whispered", "The agent was told something.", {"text": text}))
+        self.check()
+        self.note(Note("whispered", "The agent was told something.", {"text": text}))
         self.notes += (f"Your supervisor tells you: {text}",)
 
     def succeed(self, successor: Successor) -> None:
         """Another agent takes over, as soon as the present one has spoken."""
-        self._check()
+        self.check()
         self._prompt(successor)
 
     def _prompt(self, prompt: Prompt | Successor) -> None:
@@ -116,18 +130,24 @@ class Controls:
         """Music for the person; the agent neither hears nor speaks, and no time passes for it."""
         self._check_stream()
         if self._held is None:
-            self._held = asyncio.get_running_loop().call_later(self._longest_hold, self.resume)
-            self._note(Note("held", "The person is on hold."))
+            self._held = HoldMusic()
+            self.note(Note("held", "The person is on hold."))
             self._connect()
 
     def resume(self) -> None:
         """The agent is back. Harmless where it was never away."""
-        self._check()
+        self.check()
         if self._held is not None:
-            self._held.cancel()
             self._held = None
-            self._note(Note("resumed", "The person is off hold."))
+            self.note(Note("resumed", "The person is off hold."))
             self._connect()
+
+    def _music(self) -> bytes:
+        assert self._held is not None
+        frame = self._held.next_frame()
+        if self._held.seconds >= self._longest_hold:
+            self.resume()
+        return frame
 
     def mute(self, *, agent: bool = False, person: bool = False) -> None:
         """The person doesn't hear the agent, or the agent not the person."""
@@ -144,7 +164,7 @@ class Controls:
         self._speaker.muted, self._person_muted = agent, person
         who = {"agent": agent, "person": person}
         muted = " and ".join(side for side, is_muted in who.items() if is_muted) or "nobody"
-        self._note(Note("muted", f"Muted: {muted}.", dict(who)))
+        self.note(Note("muted", f"Muted: {muted}.", dict(who)))
         self._connect()
 
     def take_over(self) -> TakenOver:
@@ -153,7 +173,7 @@ class Controls:
         if self._supervisor is not None:
             raise WrongMoment("Somebody else has taken this call over.", remedy="Wait until they give it back.")
         self._supervisor = TakenOver(self._clock.now())
-        self._note(Note("taken-over", "A supervisor speaks in the agent's place."))
+        self.note(Note("taken-over", "A supervisor speaks in the agent's place."))
         self._connect()
         return self._supervisor
 
@@ -163,23 +183,23 @@ class Controls:
         if self._supervisor is supervisor and self._open:
             self._supervisor = None
             seconds = round(self._clock.now() - supervisor.since)
-            self._note(Note("given-back", f"The agent is back after {seconds} s.", {"seconds": seconds}))
+            self.note(Note("given-back", f"The agent is back after {seconds} s.", {"seconds": seconds}))
             self.notes += (f"A colleague has spoken with the person for {seconds} seconds; you heard nothing of it.",)
             self._connect()
 
     def _connect(self) -> None:
         """Put through whoever is to be heard now."""
-        supervisor, held = self._supervisor, self._held is not None
+        supervisor = self._supervisor
         was_away = self._media.stand_in is not None
-        away = supervisor is not None or held
+        away = supervisor is not None or self._held is not None
         overheard = None if supervisor is None else supervisor.overhear
         self._media.deafen(deaf := away or self._person_muted, overheard)
         if deaf:
             self.listening.forget()
         if supervisor is not None:
             self._media.stand_in = supervisor.next_frame
-        elif held:
-            self._media.stand_in = HoldMusic().next_frame
+        elif self._held is not None:
+            self._media.stand_in = self._music
         else:
             self._media.stand_in = None
         if away:
@@ -192,17 +212,17 @@ class Controls:
 
     def pause_recording(self) -> None:
         """Nothing that is said or keyed is kept, nor is the brain told of it."""
-        self._check()
+        self.check()
         if not self._discretion.of_operator:
-            self._note(Note("recording-paused", "Somebody asked that nothing be kept."))
+            self.note(Note("recording-paused", "Somebody asked that nothing be kept."))
             self._discretion.begin(Asker.OPERATOR)
 
     def resume_recording(self) -> None:
         """Everything is kept again, whoever asked that it be not."""
-        self._check()
+        self.check()
         if self._discretion.on:
             self._discretion.end(Asker.OPERATOR)
-            self._note(Note("recording-resumed", "Everything is kept again."))
+            self.note(Note("recording-resumed", "Everything is kept again."))
 
     def listen_in(self) -> LiveAudio:
         """Both sides from now on, until `leave`."""
@@ -210,7 +230,7 @@ class Controls:
         listener = LiveAudio()
         self._listeners[listener] = tape = Tape(listener, chunk=LISTENER_FRAMES)
         self._media.add_tape(tape)
-        self._note(Note("listening-in", "Somebody listens in."))
+        self.note(Note("listening-in", "Somebody listens in."))
         return listener
 
     def leave(self, listener: LiveAudio) -> None:
@@ -218,7 +238,7 @@ class Controls:
         listener.end()
         if (tape := self._listeners.pop(listener, None)) is not None:
             self._media.remove_tape(tape)
-            self._note(Note("listening-ended", "Somebody who listened in has left."))
+            self.note(Note("listening-ended", "Somebody who listened in has left."))
 
     # ── for the conversation ───────────────────────────────────────────────────────────────────────────────────
 
@@ -229,9 +249,7 @@ class Controls:
     def close(self) -> None:
         """The person is gone, or with somebody else: who listened in or had taken over is told so."""
         self._open = False
-        if self._held is not None:
-            self._held.cancel()
-            self._held = None
+        self._held = None
         for listener, tape in self._listeners.items():
             self._media.remove_tape(tape)
             listener.end()
@@ -253,14 +271,8 @@ class Controls:
             return note
         return replace(note, text=NOT_RECORDED, data={k: v for k, v in note.data.items() if k in ("fault", "turn")})
 
-    def _check(self) -> None:
-        if not self._open:
-            raise WrongMoment(
-                "Nobody talks in this call at the moment.", remedy="Wait for its answer; DELETE /calls/{id} cancels it."
-            )
-
     def _check_stream(self) -> None:
-        self._check()
+        self.check()
         if not self._media.streams:
             raise WrongMoment(
                 "This call is held turn by turn, so nobody can come in between.",

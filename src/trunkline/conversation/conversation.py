@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -30,7 +30,7 @@ from trunkline.conversation.tape import Tape
 from trunkline.conversation.transcript import TurnLog
 from trunkline.errors import BrainError, ProtocolError, SpeechUnavailable
 from trunkline.events import CallNoted, GreetingStarted, SentenceStarted, SpeechHeard
-from trunkline.models import NOT_RECORDED, CallEvent, CallId, HangUpBy
+from trunkline.models import NOT_RECORDED, CallEvent, CallId, HangUpBy, Turn
 from trunkline.models import Speaker as Side
 from trunkline.ports import (
     BrainAction,
@@ -105,7 +105,13 @@ class Conversation:
         self._speaker = Speaker(self._on_sentence)
         self.media = Media(self._clock, self._speaker, self._discretion, key=self._on_key, closed=self._on_closed)
         self.controls = Controls(
-            self._clock, self.media, self._speaker, self._discretion, self._note, longest_hold=agent.longest_hold
+            self._clock,
+            self.media,
+            self._speaker,
+            self._discretion,
+            note=self._note,
+            turns=self._log.turns,
+            longest_hold=agent.longest_hold,
         )
         self._floor = Floor(self._clock, self._speaker, self._log)
         self._engage(agent, mind)
@@ -228,12 +234,20 @@ class Conversation:
                 leg.close()
                 await self.close()
 
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """What was said so far, as far as it may be kept."""
+        return self._log.turns
+
     async def close(self) -> None:
         """Give everything back; also for a conversation that never began."""
         self._listening.close()
         if self._greeting is not None:
             await self._answering.drop(self._greeting)
         await self._session.close()
+        for prompt in self._listening.pending:
+            if isinstance(prompt, Successor):
+                await prompt.mind.close()
         if self._tape is not None:
             await self._tape.close()
 

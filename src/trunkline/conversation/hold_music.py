@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from trunkline.audio import FRAME_BYTES, SAMPLE_RATE, from_float
+from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SAMPLE_RATE, from_float
 
 _CHORDS: Final = ((220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (261.6, 329.6, 392.0), (196.0, 246.9, 293.7))
 """A minor, F, C, G; in hertz."""
@@ -29,10 +29,13 @@ class HoldMusic:
     """One person's wait."""
 
     def __init__(self) -> None:
+        self.seconds = 0.0
+        """Heard so far."""
         self._tune = tune()
         self._at = 0
 
     def next_frame(self) -> bytes:
         frame = self._tune[self._at : self._at + FRAME_BYTES]
         self._at = (self._at + FRAME_BYTES) % len(self._tune)
+        self.seconds += FRAME_SECONDS
         return frame

@@ -289,6 +289,11 @@ class Listening:
             return utterance.voiced_seconds < SHORTEST_WORD
         return not words.text and (utterance.in_crowd or utterance.certain_seconds < NOTHING_SAID)
 
+    @property
+    def pending(self) -> tuple[Prompt | Successor, ...]:
+        """What was wanted and has not been done."""
+        return tuple(self._prompts)
+
     async def _keys(self, first: Key) -> Keyed:
         """Keys up to `#` or a gap; what is said meanwhile is a turn of its own, later."""
         keys = first.digit
