@@ -13,8 +13,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from trunkline.audio import SAMPLE_BYTES
-from trunkline.errors import RecordRefused, StoreError, UnknownCall
-from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Turn
+from trunkline.errors import CallLive, RecordRefused, StoreError, UnknownCall
+from trunkline.models import (
+    ANONYMOUS,
+    HASHED,
+    REMOVED,
+    CallEnd,
+    CallEvent,
+    CallId,
+    CallRecord,
+    CallState,
+    Part,
+    Turn,
+)
+from trunkline.phone_numbers import with_numbers_masked
 
 T = TypeVar("T", CallRecord, CallEnd, CallEvent, Turn)
 
@@ -139,6 +151,34 @@ class MemoryCallStore:
             await self.end(orphan, end, at, recording=(recordings or {}).get(orphan))
         return orphans
 
+    async def due(self, part: Part, before: datetime) -> list[CallId]:
+        self._require_open()
+        ended = [call for call in self._calls.values() if call.ended_at is not None and call.ended_at < before]
+        ended.sort(key=lambda call: call.ended_at or before)
+        return [call.id for call in ended if _still_there(call, part)]
+
+    async def erase(self, call_id: CallId, part: Part, at: datetime, *, number: str = REMOVED) -> int:
+        call = self._known(call_id)
+        if call.state is not CallState.ENDED:
+            raise CallLive(f"Call {call_id} has not ended.")
+        said = len(call.turns) + len(call.events) if part in (Part.TRANSCRIPT, Part.CALL) else 0
+        match part:
+            case Part.RECORDING:
+                self._calls[call_id] = replace(call, recording=None)
+            case Part.TRANSCRIPT:
+                assert call.end is not None
+                end = replace(call.end, reason=with_numbers_masked(call.end.reason))
+                brought: dict[str, Any] = {"variables": {}, "script": None, "callback_url": None}
+                self._calls[call_id] = replace(call, turns=(), events=(), end=end, forgotten_at=at, **brought)
+            case Part.NUMBER:
+                self._calls[call_id] = replace(call, number=number)
+            case Part.CALL:
+                del self._calls[call_id]
+        return said
+
+    async def scrub(self) -> None:
+        """Memory holds nothing that was erased."""
+
     async def close(self) -> None:
         self._closed = True
 
@@ -151,6 +191,19 @@ class MemoryCallStore:
         if (call := self._calls.get(call_id)) is None:
             raise UnknownCall(f"There is no call {call_id}.")
         return call
+
+
+def _still_there(call: CallRecord, part: Part) -> bool:
+    match part:
+        case Part.RECORDING:
+            return call.recording is not None
+        case Part.TRANSCRIPT:
+            return call.forgotten_at is None or bool(call.turns or call.events)
+        case Part.NUMBER:
+            told = call.number not in (REMOVED, ANONYMOUS) and not call.number.startswith(HASHED)
+            return call.forgotten_at is not None and call.recording is None and told
+        case Part.CALL:
+            return True
 
 
 def _place(call: CallRecord) -> tuple[datetime, str]:

@@ -13,6 +13,10 @@ CallId = NewType("CallId", str)
 
 ANONYMOUS = "anonymous"
 """Stands for the number of a caller who shows none."""
+REMOVED = "removed"
+"""Stands for a number that was deleted."""
+HASHED = "hash:"
+"""What a number begins with that was replaced by its hash."""
 NOT_RECORDED = "[not recorded]"
 """Stands for words and keys that may not be kept."""
 
@@ -53,6 +57,18 @@ class HangUpBy(enum.StrEnum):
     OPERATOR = "operator"
     CARRIER = "carrier"
     SYSTEM = "system"
+
+
+class Part(enum.StrEnum):
+    """Of what is kept of a call."""
+
+    RECORDING = "recording"
+    TRANSCRIPT = "transcript"
+    """Turns and events, and what was brought to the call: variables, script, the address to call back."""
+    NUMBER = "number"
+    """The person's; what stands in its place tells nobody who they were."""
+    CALL = "call"
+    """The call itself, and all of the above."""
 
 
 class Speaker(enum.StrEnum):
@@ -180,5 +196,7 @@ class CallRecord:
     end: CallEnd | None = None
     recording: str | None = None
     """File name below the recordings folder: stereo WAV, left the person, right the agent."""
+    forgotten_at: datetime | None = None
+    """When what was said and noted was deleted."""
     turns: tuple[Turn, ...] = ()
     events: tuple[CallEvent, ...] = ()

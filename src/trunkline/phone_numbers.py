@@ -9,7 +9,14 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult, timezone
+from phonenumbers import (
+    NumberParseException,
+    PhoneNumber,
+    PhoneNumberFormat,
+    PhoneNumberType,
+    ValidationResult,
+    timezone,
+)
 from phonenumbers.shortnumberinfo import is_emergency_number
 
 from trunkline.errors import EmergencyNumber, InvalidNumber
@@ -19,6 +26,7 @@ _WRITTEN: Final = re.compile(r"\+?[0-9(][0-9 ().\-/]{0,30}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _EMERGENCY: Final = re.compile(r"000|10[0-28]|11[0-9]|19[0-37-9]|911|99[0-9]")
 """Emergency numbers of any country, without a country code."""
+_IN_TEXT: Final = re.compile(r"(?<![\w+.-])(?:\+[1-9][0-9]{6,14}|[0-9]{9,15})(?![\w-]|\.[0-9])")
 _EXAMPLE: Final = "Write a plus sign, the country code and the number, as +14155550100."
 _FAULTS: Final = {
     ValidationResult.TOO_SHORT: "is too short for its country",
@@ -47,7 +55,7 @@ def to_e164(written: str) -> str:
     except NumberParseException as error:
         what = "has a country code that doesn't exist" if error.error_type == error.INVALID_COUNTRY_CODE else None
         raise InvalidNumber(f"{_shown(text)} {what or 'is not a telephone number'}.", remedy=_EXAMPLE) from error
-    if any(is_emergency_number(str(number.national_number), each) for each in _regions(number.country_code)):
+    if _is_emergency(number):
         raise _emergency(text)
     fault = _FAULTS.get(phonenumbers.is_possible_number_with_reason(number))
     e164: str = phonenumbers.format_number(number, PhoneNumberFormat.E164)
@@ -122,15 +130,21 @@ def region(number: str) -> str | None:
     return code if code and code.isalpha() else None
 
 
-def _regions(country_code: int) -> tuple[str, ...]:
-    # Of a shared code the main country will do: +1 has one plan, and its first region stands for all of it.
-    return tuple(code for code in phonenumbers.region_codes_for_country_code(country_code)[:1] if code.isalpha())
+def _is_emergency(number: PhoneNumber) -> bool:
+    # Of a shared code the main country will do: +1 has one plan.
+    codes = phonenumbers.region_codes_for_country_code(number.country_code or 0)[:1]
+    return any(code.isalpha() and is_emergency_number(str(number.national_number), code) for code in codes)
 
 
 def _emergency(text: str) -> EmergencyNumber:
     return EmergencyNumber(
         f"{_shown(text)} is an emergency number.", remedy="Agents call no emergency services: use a telephone."
     )
+
+
+def with_numbers_masked(text: str) -> str:
+    """`text` with every telephone number in it masked. Without a plus sign that is 9 to 15 digits that stand alone."""
+    return _IN_TEXT.sub(lambda found: masked(found[0]), text)
 
 
 def _shown(text: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from trunkline.events import CallUpdate, PbxEvent
-from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Direction, Turn
+from trunkline.models import REMOVED, CallEnd, CallEvent, CallId, CallRecord, CallState, Direction, Part, Turn
 
 # ── telephony ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -422,6 +422,21 @@ class CallStore(Protocol):
     ) -> list[CallId]:
         """End every call that a dead process left open; returns their ids. `recordings`: what the shelf has of them."""
 
+    async def due(self, part: Part, before: datetime) -> list[CallId]:
+        """Calls that ended before then and of which `part` is still there, oldest first.
+
+        `NUMBER`: only of calls of which neither recording nor transcript is left.
+        """
+
+    async def erase(self, call_id: CallId, part: Part, at: datetime, *, number: str = REMOVED) -> int:
+        """Delete `part` of an ended call for good; how many turns and events that were. `number`: what stands for it.
+
+        Raises `CallLive`. The recording's file is somebody else's.
+        """
+
+    async def scrub(self) -> None:
+        """What was erased can't be found in the database's files either."""
+
     async def close(self) -> None: ...
 
 
@@ -444,6 +459,27 @@ class RecordingShelf(Protocol):
 
     async def repair(self) -> Mapping[CallId, str]:
         """Before the first `open`: make whatever a dead process left behind playable. File names of all there are."""
+
+
+class RecordedSound(Protocol):
+    """A recording that is no plain file."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the WAV file it stands for."""
+
+    async def read(self, start: int, length: int) -> bytes:
+        """So many of them; fewer at the end. Raises `StoreError`."""
+
+
+class Recordings(Protocol):
+    """Finished recordings."""
+
+    async def find(self, name: str) -> Path | RecordedSound | None:
+        """By file name: a WAV file, or what stands for one. Raises `StoreError` where it is there in vain."""
+
+    async def remove(self, call_id: CallId) -> bool:
+        """Delete the recording of a call; whether there was one. Raises `StoreError`."""
 
 
 Watcher = Callable[[CallUpdate], None]

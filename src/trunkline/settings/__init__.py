@@ -15,6 +15,7 @@ from trunkline.settings.agents import DEFAULT_AGENT, AgentSettings, ListeningSet
 from trunkline.settings.agi import AgiSettings
 from trunkline.settings.asterisk import AsteriskSettings
 from trunkline.settings.incoming import HoursSettings, IncomingSettings, RouteSettings
+from trunkline.settings.privacy import NoticeSettings, PrivacySettings
 from trunkline.settings.section import E164, Section
 from trunkline.settings.service import ServiceSettings
 from trunkline.settings.speech import SpeechServerSettings, SpeechSettings
@@ -31,7 +32,9 @@ __all__ = [
     "IncomingSettings",
     "ListeningSettings",
     "N8nSettings",
+    "NoticeSettings",
     "OriginationSettings",
+    "PrivacySettings",
     "RouteSettings",
     "Section",
     "ServiceSettings",
@@ -59,6 +62,7 @@ class Settings(BaseSettings):
     incoming: IncomingSettings = IncomingSettings()
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
+    privacy: PrivacySettings = PrivacySettings()
     agents: dict[str, AgentSettings] = Field(default_factory=lambda: {DEFAULT_AGENT: AgentSettings()})
     """Agents by name; `context` in `POST /call` names one."""
 

@@ -10,7 +10,8 @@ from sqlalchemy import URL, delete, func, insert, literal, select, tuple_, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trunkline.errors import RecordRefused, UnknownCall
-from trunkline.models import CallEnd, CallEvent, CallId, CallRecord, CallState, Turn
+from trunkline.models import REMOVED, CallEnd, CallEvent, CallId, CallRecord, CallState, Part, Turn
+from trunkline.store import erasing
 from trunkline.store.rows import call_row, end_row, event_row, to_call, to_event, to_turn, turn_row
 from trunkline.store.tables import call_events, calls, turns
 from trunkline.store.transactions import Tables
@@ -136,6 +137,21 @@ class SqlCallStore:
             return orphans
 
         return await self._write("end the calls of a dead process", change)
+
+    async def due(self, part: Part, before: datetime) -> list[CallId]:
+        async def read(connection: AsyncConnection) -> list[CallId]:
+            return [CallId(call_id) for call_id in (await connection.execute(erasing.due(part, before))).scalars()]
+
+        return await self._read(f"find what is due of calls ({part})", read)
+
+    async def erase(self, call_id: CallId, part: Part, at: datetime, *, number: str = REMOVED) -> int:
+        async def change(connection: AsyncConnection) -> int:
+            return await erasing.erase(connection, call_id, part, at, number)
+
+        return await self._write(f"delete the {part} of call {call_id}", change)
+
+    async def scrub(self) -> None:
+        await self.tables.scrub()
 
     async def close(self) -> None:
         """Waits for the writes under way. Closing twice is harmless; nothing else works afterwards."""

@@ -93,6 +93,8 @@ def _obey(engine: Engine) -> None:
             "synchronous = NORMAL",
             f"busy_timeout = {_BUSY_MS}",
             "foreign_keys = ON",
+            # What is deleted is overwritten, not only forgotten about.
+            "secure_delete = ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

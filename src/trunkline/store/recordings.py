@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +16,10 @@ from queue import SimpleQueue
 from threading import Thread
 
 from trunkline.audio import SAMPLE_BYTES, bytes_of
-from trunkline.errors import StoreError
+from trunkline.errors import RecordingLocked, StoreError
 from trunkline.models import CallId
-from trunkline.store import wav
+from trunkline.store.recording_files import PLAIN, REMEDY, SEALED, SealedFile, WavFile, repair_plain, repair_sealed
+from trunkline.store.sealing import Keyring
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +27,16 @@ _HAND_OVER = bytes_of(1.0)
 _PATIENCE = bytes_of(60.0)
 """Audio per side that may wait for the disk before a recording is given up, so that memory can't run out."""
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
-_REMEDY = "Check that the recordings folder can be written and that its disk is quick and has room."
 
 _Work = Callable[[], None]
 
 
 class WavShelf:
-    """Fits `ports.RecordingShelf`. Files are named by their call's id."""
+    """Fits `ports.RecordingShelf`. Files are named by their call's id, and encrypted where there is a key."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: Keyring | None = None) -> None:
         self.folder = folder
+        self._keys = keys or Keyring()
         self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._open: set[WavRecorder] = set()
         # A daemon: a service that dies without closing the shelf must not hang at its exit.
@@ -45,13 +45,13 @@ class WavShelf:
         self._writer.start()
 
     @classmethod
-    async def at(cls, folder: Path) -> WavShelf:
+    async def at(cls, folder: Path, keys: Keyring | None = None) -> WavShelf:
         """The shelf in `folder`, which is made if need be. Raises `StoreError`."""
         try:
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"The folder {folder} can't be made: {error.strerror}.", remedy=_REMEDY) from error
-        return cls(folder)
+            raise StoreError(f"The folder {folder} can't be made: {error.strerror}.", remedy=REMEDY) from error
+        return cls(folder, keys)
 
     def open(self, call_id: CallId) -> WavRecorder:
         """Raises `StoreError` for an id that makes no file name; a disk's refusal is told by `WavRecorder.close`."""
@@ -59,7 +59,11 @@ class WavShelf:
             raise StoreError(f"{call_id!r} is no call id that a recording could be named by.")
         if self._closed:
             raise StoreError("The shelf of recordings is closed.")
-        recorder = WavRecorder(self.folder / f"{call_id}.wav", self._work.put, self._open.discard)
+        plain = self.folder / f"{call_id}{PLAIN}"
+        file = WavFile(plain)
+        if self._keys.current is not None:
+            file = SealedFile(plain.with_suffix(SEALED), self._keys)
+        recorder = WavRecorder(file, self._work.put, self._open.discard)
         self._open.add(recorder)
         return recorder
 
@@ -79,14 +83,19 @@ class WavShelf:
 
     def _repair(self) -> dict[CallId, str]:
         found: dict[CallId, str] = {}
-        for path in sorted(self.folder.glob("*.wav")):
-            if _NAME.fullmatch(path.stem):
-                try:
-                    _repair_file(path)
-                except OSError as error:
-                    log.warning("Recording %s can't be repaired: %s. %s", path.name, error.strerror, _REMEDY)
-                else:
-                    found[CallId(path.stem)] = path.name
+        for path in sorted((*self.folder.glob(f"*{PLAIN}"), *self.folder.glob(f"*{SEALED}"))):
+            sealed = path.name.endswith(SEALED)
+            call_id = path.name.removesuffix(SEALED if sealed else PLAIN)
+            if not _NAME.fullmatch(call_id):
+                continue
+            try:
+                repair_sealed(path, self._keys) if sealed else repair_plain(path)
+            except OSError as error:
+                log.warning("Recording %s can't be repaired: %s. %s", path.name, error.strerror, REMEDY)
+                continue
+            except RecordingLocked as error:
+                log.warning("Recording %s can't be looked at: %s", path.name, error)
+            found[CallId(call_id)] = path.name
         return found
 
     def _write_until_told(self) -> None:
@@ -97,8 +106,10 @@ class WavShelf:
 class WavRecorder:
     """Fits `ports.Recorder`. Obtained from `WavShelf.open`."""
 
-    def __init__(self, path: Path, to_writer: Callable[[_Work], None], closed: Callable[[WavRecorder], None]) -> None:
-        self._file = _WavFile(path)
+    def __init__(
+        self, file: WavFile, to_writer: Callable[[_Work], None], closed: Callable[[WavRecorder], None]
+    ) -> None:
+        self._file = file
         self._to_writer = to_writer
         self._tell_closed = closed
         self._person = bytearray()
@@ -148,65 +159,3 @@ class WavRecorder:
 
 def _settle(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None]) -> None:
     loop.call_soon_threadsafe(done.set_result, None)
-
-
-class _WavFile:
-    """The writer thread's side. After a disk's refusal it takes no more; what was written until then stays playable."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.given_up = False
-        self.written = 0
-        """Bytes per side that are in the file."""
-        self._descriptor: int | None = None
-
-    def create(self) -> None:
-        try:
-            # Never over an existing file: a call's id is used once.
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            _write_all(self._descriptor, wav.header(0), 0)
-        except OSError as error:
-            self.give_up(str(error.strerror))
-
-    def append(self, person: bytearray, agent: bytearray) -> None:
-        if self._descriptor is None or self.given_up:
-            return
-        try:
-            _write_all(self._descriptor, wav.interleaved(person, agent), wav.HEADER + self.written * wav.CHANNELS)
-            self.written += len(person)
-            # Behind the samples, so that the header never promises more than there is.
-            _write_all(self._descriptor, wav.header(self.written * wav.CHANNELS), 0)
-        except OSError as error:
-            self.give_up(str(error.strerror))
-
-    def close(self) -> None:
-        if self._descriptor is None:
-            return
-        try:
-            os.close(self._descriptor)
-        except OSError as error:
-            self.give_up(str(error.strerror))
-        self._descriptor = None
-
-    def give_up(self, why: str) -> None:
-        if not self.given_up:
-            self.given_up = True
-            log.error("The recording %s is incomplete: %s. %s", self.path.name, why, _REMEDY)
-
-
-def _write_all(descriptor: int, data: bytes, offset: int) -> None:
-    """`pwrite` may take less than it is given, as when the disk fills up; the rest then fails with the reason."""
-    view = memoryview(data)
-    while view:
-        count = os.pwrite(descriptor, view, offset)
-        view, offset = view[count:], offset + count
-
-
-def _repair_file(path: Path) -> None:
-    with path.open("r+b") as file:
-        size = os.fstat(file.fileno()).st_size
-        wanted = wav.repaired(file.read(wav.HEADER), size)
-        if wanted is not None:
-            head, length = wanted
-            file.truncate(length)
-            _write_all(file.fileno(), head, 0)

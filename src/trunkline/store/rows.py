@@ -26,7 +26,7 @@ Row = RowMapping | dict[str, Any]
 # Columns of `calls` that are fields of `CallRecord` under the same name.
 _PLAIN = (
     "id", "number", "agent", "created_at", "caller_id", "variables", "script", "callback_url", "dialled_at",
-    "ringing_at", "answered_at", "ended_at", "greeting_ms", "recording",
+    "ringing_at", "answered_at", "ended_at", "greeting_ms", "recording", "forgotten_at",
 )  # fmt: skip
 
 

@@ -98,10 +98,12 @@ calls = Table(
     Column("sip_reason", FreeText),
     Column("q850_cause", Integer),
     Column("recording", FreeText),
+    Column("forgotten_at", UtcTime),
     # One index per way `recent` walks: newest first over all, over one state, over one number.
     Index("ix_calls_created_at", "created_at", "id"),
     Index("ix_calls_state", "state", "created_at", "id"),
     Index("ix_calls_number", "number", "created_at", "id"),
+    Index("ix_calls_ended_at", "ended_at"),
 )
 
 turns = Table(

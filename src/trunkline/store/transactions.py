@@ -59,6 +59,19 @@ class Tables:
             task.add_done_callback(_log_failure)  # nobody else is there to hear of it
             raise
 
+    async def scrub(self) -> None:
+        """Let go of what was deleted. SQLite has overwritten it in its file, but its log of changes holds copies."""
+        what = "let go of what was deleted"
+        self._require_open(what)
+        if self._engine.dialect.name != "sqlite":
+            return
+        async with self._turn_to_write:
+            with database.explained(what):
+                async with self._engine.connect() as connection:
+                    # Outside of any transaction: inside one it is refused.
+                    driver: Any = (await connection.get_raw_connection()).driver_connection
+                    await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def close(self) -> None:
         """Waits for the writes under way. Closing twice is harmless; nothing else works afterwards."""
         self._closed = True
