@@ -93,6 +93,7 @@ async def test_what_the_dialplan_says_reaches_the_agent_and_what_it_found_out_co
             "TRUNKLINE_NAME": 'Ada "the first"',
             "TRUNKLINE_VARIABLES": "mood, x y",
             "TRUNKLINE_MOOD": "fine",
+            "TRUNKLINE_NEXT": COLLEAGUE,  # of an agent who had the call before
         }
         dialplan = asyncio.create_task(door.handed_over(asterisk))
         call_id, address = (await asterisk.audiosocket).split(",")
@@ -108,6 +109,7 @@ async def test_what_the_dialplan_says_reaches_the_agent_and_what_it_found_out_co
     assert (told["TRUNKLINE_DISPOSITION"], told["TRUNKLINE_HANGUP_BY"]) == ("ANSWERED", "agent")
     assert (told["TRUNKLINE_RESULT_DAY_OF_WEEK"], told["TRUNKLINE_RESULT_N"]) == ("Monday", "4")
     assert told["TRUNKLINE_RESULT_WHO"].split() == ["A", "EXTEN"]
+    assert told["TRUNKLINE_NEXT"] == ""
     assert "HANGUP" not in asterisk.said
 
 

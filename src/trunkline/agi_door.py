@@ -64,8 +64,9 @@ class Results:
             "REASON": end.reason,
             **{f"RESULT_{_name(name)}": str(value) for name, value in self.told.items()},
         }
-        if self.next is not None:
-            found |= {"NEXT": self.next[0], "NEXT_SECONDS": f"{self.next[1]:.0f}"}
+        # Told even where there is nobody, so that a dialplan that asks twice doesn't dial whom the first agent named.
+        to, seconds = self.next or ("", 0.0)
+        found |= {"NEXT": to, "NEXT_SECONDS": f"{seconds:.0f}" if to else ""}
         return {
             f"{PREFIX}{name}": _MEANT_FOR_DIALPLANS.sub(" ", value)[:LONGEST_VALUE] for name, value in found.items()
         }
