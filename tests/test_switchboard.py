@@ -10,12 +10,14 @@ import pytest
 
 from tests.conversation.booth import Mind
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector
+from tests.doubles_ledger import MemoryLedger
 from tests.doubles_store import MemoryCallStore, MemoryShelf
 from trunkline import outbound_call
 from trunkline.audio import SILENCE
 from trunkline.call import Line
 from trunkline.conversation.conversation import Senses
 from trunkline.conversation.load import LoadGauge
+from trunkline.dialling.guards import Guards
 from trunkline.errors import (
     BrainError,
     CallEnded,
@@ -148,11 +150,13 @@ class Office:
             agents={"me": AgentSettings()},
         )
         self.senses = Senses(FakeVoiceDetector(), FakeSpeechToText(), FakeTextToSpeech())
+        self.ledger = MemoryLedger()
+        self.guards = Guards(self.settings, self.ledger)
         self.board = self.make_board()
 
     def make_board(self) -> Switchboard:
         line = Line(self.pbx, self.legs, self.senses, self.shelf, LoadGauge())
-        board = Switchboard(self.settings, {"me": Agent(AgentSettings(), self.brain)}, line, self.store)
+        board = Switchboard(self.settings, {"me": Agent(AgentSettings(), self.brain)}, line, self.store, self.guards)
         board.watch(self.updates.append)
         return board
 

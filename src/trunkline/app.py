@@ -15,15 +15,17 @@ from fastapi import FastAPI
 
 from trunkline.agi_door import AgiDoor
 from trunkline.brains import make_brain
+from trunkline.brains.stop_calling import HeedsStop
 from trunkline.call import Line
 from trunkline.carriers.twilio.facts import open_facts
 from trunkline.carriers.twilio.failed_calls import FailedCalls
 from trunkline.conversation.conversation import Senses
 from trunkline.conversation.load import LoadGauge
+from trunkline.dialling.guards import Guards
 from trunkline.errors import NotReady, SettingsError
 from trunkline.ports import Brain
 from trunkline.process import allow_open_files, collector_at_bay
-from trunkline.settings import AgentSettings, Settings
+from trunkline.settings import AgentSettings, DiallingSettings, Settings
 from trunkline.speech import (
     make_speech_to_text,
     make_text_to_speech,
@@ -32,6 +34,7 @@ from trunkline.speech import (
 )
 from trunkline.speech.engines import Engines
 from trunkline.store import open_shelf, open_store
+from trunkline.store.ledger import SqlLedger
 from trunkline.switchboard import Agent, Switchboard
 from trunkline.telephony.agi_server import AgiServer
 from trunkline.telephony.agi_turns import SharedFolder, clear
@@ -70,7 +73,7 @@ async def open_house(
     """
     allow_open_files(settings.service.max_calls)
     async with AsyncExitStack() as house:
-        minds = {name: brains(agent) for name, agent in settings.agents.items()}
+        minds = {name: _heeding(brains(agent), settings.dialling) for name, agent in settings.agents.items()}
         for mind in minds.values():
             house.push_async_callback(mind.close)
         store = await open_store(settings.service)
@@ -97,7 +100,9 @@ async def open_house(
         asterisk = await house.enter_async_context(PrivateAsterisk(program, settings, audiosocket=f"{ours}:{port}"))
         pbx = await house.enter_async_context(AriPbx(asterisk.ari, settings.trunk))
         line = Line(pbx, audio, senses, shelf, load)
-        switchboard = Switchboard(settings, agents, line, store)
+        ledger = SqlLedger(store.tables)
+        guards = Guards(settings, ledger)
+        switchboard = Switchboard(settings, agents, line, store, guards)
         callbacks = Callbacks(store, switchboard.settled)
         house.push_async_callback(callbacks.close)  # behind the switchboard: the calls it ends are told as well
         switchboard.watch(callbacks.watch)
@@ -160,6 +165,10 @@ async def _open_senses(settings: Settings, house: AsyncExitStack, clock: PacingC
     house.push_async_callback(turn_end.close)
     await asyncio.gather(engines.warm_up(), turn_end.warm_up())
     return Senses(detector, ears, voice, turn_end, waiting=lambda: ears.waiting + turn_end.waiting), engines
+
+
+def _heeding(mind: Brain, dialling: DiallingSettings) -> Brain:
+    return HeedsStop(mind, dialling.stop_reply) if dialling.heed_stop else mind
 
 
 def _own_senses(senses: Senses, engines: Engines, agent: AgentSettings) -> Senses:

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from trunkline.brains.announcement import Announcement
 from trunkline.call import Call, Line
 from trunkline.conversation.conversation import Senses
+from trunkline.dialling.guards import Guards
 from trunkline.errors import (
     CallEnded,
     CallerBlocked,
@@ -77,13 +78,16 @@ class Agent:
 class Switchboard:
     """Use it as an async context manager: leaving it ends every call and writes everything down."""
 
-    def __init__(self, settings: Settings, agents: Mapping[str, Agent], line: Line, store: CallStore) -> None:
+    def __init__(
+        self, settings: Settings, agents: Mapping[str, Agent], line: Line, store: CallStore, guards: Guards
+    ) -> None:
         self._settings = settings
         self._agents = agents
         self._line = line
         self._store = store
+        self._guards = guards
         self._journal = Journal(store)
-        self._watchers: list[Watcher] = [self._journal.note]
+        self._watchers: list[Watcher] = [self._journal.note, guards.watch]
         self._calls: dict[CallId, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing: asyncio.Task[None] | None = None
@@ -102,6 +106,7 @@ class Switchboard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.end_calls()
+        await self._guards.settled()
         await self._journal.drain()
         if self._writing is not None:
             self._writing.cancel()
@@ -113,13 +118,16 @@ class Switchboard:
         """Dial. Returns as soon as the call is written down; its progress goes to the watchers.
 
         Raises `UnknownAgent`, `InvalidNumber`, `CallerIdNotAllowed`, `TrunkNotConfigured`, `PbxUnavailable`,
-        `TooManyCalls` or `StoreError`; nothing was dialled then.
+        `TooManyCalls`, `DiallingRefused` or `StoreError`; nothing was dialled then.
         """
         agent = self._agent(request.agent)
         to_e164(request.number)
         caller_id = self._check(request)
+        call_id = CallId(str(uuid.uuid4()))
+        await self._guards.admit_call(request, call_id, longest=agent.settings.max_call_seconds)
+        self._check_room()  # others may have begun meanwhile
         record = CallRecord(
-            id=CallId(str(uuid.uuid4())),
+            id=call_id,
             direction=Direction.OUTBOUND,
             number=request.number,
             agent=request.agent,
@@ -138,7 +146,7 @@ class Switchboard:
             self._line.pbx,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
-            may_dial=self._may_transfer,
+            may_dial=self._guards.admit_transfer,
         )
         await self._begin(call)
         return record
@@ -182,7 +190,7 @@ class Switchboard:
             channel,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
-            may_dial=self._may_transfer,
+            may_dial=self._guards.admit_transfer,
         )
         await self._begin(call)
         return call.record
@@ -308,10 +316,6 @@ class Switchboard:
             log.warning("Call %s from %s is not answered: %s", arrival.id, arrival.number, error)
             cause = CAUSES.get(type(error), SWITCH_CONGESTION)
             await self._line.pbx.hang_up(arrival.id, cause=cause)
-
-    async def _may_transfer(self, written: str) -> str:
-        """The number in E.164, if an agent may put somebody through to it. Raises `InvalidNumber`."""
-        return to_e164(written)
 
     def _publish(self, update: CallUpdate) -> None:
         for watcher in tuple(self._watchers):

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from trunkline.settings.agents import DEFAULT_AGENT, AgentSettings, ListeningSettings, N8nSettings
 from trunkline.settings.agi import AgiSettings
 from trunkline.settings.asterisk import AsteriskSettings
+from trunkline.settings.dialling import DiallingSettings
 from trunkline.settings.incoming import HoursSettings, IncomingSettings, RouteSettings
 from trunkline.settings.privacy import NoticeSettings, PrivacySettings
 from trunkline.settings.section import E164, Section
@@ -28,6 +29,7 @@ __all__ = [
     "AgentSettings",
     "AgiSettings",
     "AsteriskSettings",
+    "DiallingSettings",
     "HoursSettings",
     "IncomingSettings",
     "ListeningSettings",
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     asterisk: AsteriskSettings = AsteriskSettings()
     trunk: TrunkSettings = TrunkSettings()
     twilio: TwilioSettings = TwilioSettings()
+    dialling: DiallingSettings = DiallingSettings()
     incoming: IncomingSettings = IncomingSettings()
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()

@@ -1,0 +1,1 @@
+"""Who may be dialled: the guards of outgoing calls and transfers."""
