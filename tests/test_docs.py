@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from trunkline.cli import app
 from trunkline.cli.settings import reference
-from trunkline.web import classic
+from trunkline.web import classic, control, supervision
 from trunkline.web.calls import router as calls_router
 from trunkline.web.service import keyed, open_to_all
 
@@ -38,10 +38,12 @@ def test_every_command_is_named_in_the_pages() -> None:
     assert not [name for name in names if f"trunkline {name}" not in TEXT]
 
 
-@pytest.mark.parametrize("router", [classic.router, calls_router, keyed, open_to_all])
+@pytest.mark.parametrize(
+    "router", [classic.router, calls_router, control.router, supervision.router, keyed, open_to_all]
+)
 def test_every_route_is_named_in_the_readme(router: object) -> None:
     readme = re.sub(r"\{\w+\}", "{}", (ROOT / "README.md").read_text(encoding="utf-8"))
-    routes = [route for route in router.routes if isinstance(route, APIRoute)]  # type: ignore[attr-defined]
+    routes = [route for route in router.routes if isinstance(route, APIRoute | APIWebSocketRoute)]  # type: ignore[attr-defined]
     assert routes
     assert not [route.path for route in routes if re.sub(r"\{\w+\}", "{}", route.path) not in readme]
 

@@ -227,7 +227,7 @@ async def test_a_muted_agent_is_not_heard_and_the_transcript_says_so() -> None:
     assert set(booth.out[start:]) == {SILENCE}
     turn = booth.turns[2]
     assert turn.cut_off and turn.intended == LONG and LONG.startswith(turn.text) and turn.text != LONG
-    booth.conversation.controls.unmute(agent=True)
+    booth.conversation.controls.mute()
     await booth.say(0.5)
     await booth.until(lambda: len(booth.turns) == 5)
     assert booth.mind.turns[1].heard == turn.text, "the brain is told what was heard"
@@ -243,7 +243,7 @@ async def test_a_muted_person_is_not_heard() -> None:
     await booth.wait(20.0)
     assert len(booth.turns) == 1, "nobody asks somebody who can't be heard whether they are there"
     assert not booth.ears.heard
-    booth.conversation.controls.unmute(person=True)
+    booth.conversation.controls.mute()
     await booth.say(1.0)
     await booth.until(lambda: len(booth.turns) == 3)
     booth.hang_up()

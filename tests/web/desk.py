@@ -14,6 +14,7 @@ from tests.doubles_store import MemoryCallStore
 from tests.store.records import at
 from trunkline.errors import CallEnded, TrunklineError, UnknownAgent, UnknownCall
 from trunkline.events import CallCreated, CallNoted, CallStateChanged, CallUpdate, GreetingStarted, TurnFinished
+from trunkline.live_call import LiveCall
 from trunkline.models import CallEnd, CallId, CallRecord, CallRequest, CallState, Direction, Disposition, HangUpBy
 from trunkline.ports import CallStore, Watcher
 from trunkline.settings import DEFAULT_AGENT, ServiceSettings
@@ -64,6 +65,12 @@ class FakeSwitchboard:
         end = CallEnd(Disposition.CANCELLED, "Hung up on request.", HangUpBy.OPERATOR)
         await self.tell(CallStateChanged(call_id, CallState.ENDED, at(60), end))
         return call
+
+    async def live_call(self, call_id: CallId) -> LiveCall:
+        raise NotImplementedError("what is done in a live call is tried with the real switchboard")
+
+    async def change_agent(self, call_id: CallId, name: str, *, now: bool = False) -> None:
+        raise NotImplementedError
 
     @property
     def live_calls(self) -> Mapping[CallId, CallRecord]:

@@ -106,9 +106,9 @@ class Controls:
         self.check()
         self._prompt(Prompt(actions, now, firm=True))
 
-    def end(self, farewell: str, *, now: bool = False) -> None:
-        """The agent takes its leave and hangs up."""
-        self.do(Say(farewell), HangUp(), now=now)
+    def end(self, farewell: str | None = None, *, now: bool = False) -> None:
+        """The agent takes its leave, with words of its own unless some are given, and hangs up."""
+        self.do(Say(farewell or self.listening.agent.farewell), HangUp(), now=now)
 
     def whisper(self, text: str) -> None:
         """The brain is told this with the person's next turn; the person isn't."""
@@ -128,7 +128,7 @@ class Controls:
 
     def hold(self) -> None:
         """Music for the person; the agent neither hears nor speaks, and no time passes for it."""
-        self._check_stream()
+        self.check_stream()
         if self._held is None:
             self._held = HoldMusic()
             self.note(Note("held", "The person is on hold."))
@@ -150,15 +150,8 @@ class Controls:
         return frame
 
     def mute(self, *, agent: bool = False, person: bool = False) -> None:
-        """The person doesn't hear the agent, or the agent not the person."""
-        self._set_mute(agent or self._speaker.muted, person or self._person_muted)
-
-    def unmute(self, *, agent: bool = False, person: bool = False) -> None:
-        """They do again."""
-        self._set_mute(self._speaker.muted and not agent, self._person_muted and not person)
-
-    def _set_mute(self, agent: bool, person: bool) -> None:
-        self._check_stream()
+        """Whether the person doesn't hear the agent, and the agent not the person, from now on."""
+        self.check_stream()
         if (agent, person) == (self._speaker.muted, self._person_muted):
             return
         self._speaker.muted, self._person_muted = agent, person
@@ -169,7 +162,7 @@ class Controls:
 
     def take_over(self) -> TakenOver:
         """A supervisor speaks in the agent's place until `give_back`. Raises `WrongMoment` where another one does."""
-        self._check_stream()
+        self.check_stream()
         if self._supervisor is not None:
             raise WrongMoment("Somebody else has taken this call over.", remedy="Wait until they give it back.")
         self._supervisor = TakenOver(self._clock.now())
@@ -226,7 +219,7 @@ class Controls:
 
     def listen_in(self) -> LiveAudio:
         """Both sides from now on, until `leave`."""
-        self._check_stream()
+        self.check_stream()
         listener = LiveAudio()
         self._listeners[listener] = tape = Tape(listener, chunk=LISTENER_FRAMES)
         self._media.add_tape(tape)
@@ -271,7 +264,8 @@ class Controls:
             return note
         return replace(note, text=NOT_RECORDED, data={k: v for k, v in note.data.items() if k in ("fault", "turn")})
 
-    def _check_stream(self) -> None:
+    def check_stream(self) -> None:
+        """Raises `WrongMoment` where nobody can come in between."""
         self.check()
         if not self._media.streams:
             raise WrongMoment(

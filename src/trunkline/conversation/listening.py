@@ -109,7 +109,7 @@ class Listening:
         """Speech or a key in the agent's turn, not yet judged."""
         self.asked = Asked.UNKNOWN
         """What the agent asked for."""
-        self._agent = agent
+        self.agent = agent
         self._speech_to_text = speech_to_text
         self._turn_end = turn_end
         manners = agent.listening
@@ -170,7 +170,7 @@ class Listening:
             case Verdict.INTERRUPTED:
                 self._interrupting = utterance
                 self._interrupt()
-            case Verdict.INSISTED if utterance is not None and utterance.in_crowd and self._agent.transcribe:
+            case Verdict.INSISTED if utterance is not None and utterance.in_crowd and self.agent.transcribe:
                 self._insisting = asyncio.create_task(self._transcribe(utterance))
                 self._insisting.add_done_callback(lambda _: self._news.set())
             case Verdict.INSISTED:
@@ -276,7 +276,7 @@ class Listening:
         return words is not None and self._interrupting is not None and not self._is_sound(self._interrupting, words)
 
     def _takes_the_floor(self, guess: Guess) -> bool:
-        if not self._agent.transcribe:
+        if not self.agent.transcribe:
             return guess.utterance.voiced_seconds >= NOTHING_SAID
         words = guess.words.result()
         if guess.utterance.in_crowd and words.confidence < UNDERSTOOD_IN_CROWD:
@@ -285,7 +285,7 @@ class Listening:
 
     def _is_sound(self, utterance: Utterance, words: Transcript) -> bool:
         """Whether it holds no words of the person: a noise, music, other voices."""
-        if not self._agent.transcribe:
+        if not self.agent.transcribe:
             return utterance.voiced_seconds < SHORTEST_WORD
         return not words.text and (utterance.in_crowd or utterance.certain_seconds < NOTHING_SAID)
 
@@ -298,7 +298,7 @@ class Listening:
         """Keys up to `#` or a gap; what is said meanwhile is a turn of its own, later."""
         keys = first.digit
         while not keys.endswith("#"):
-            gap = asyncio.create_task(self._clock.sleep(self._agent.listening.keys_gap_seconds))
+            gap = asyncio.create_task(self._clock.sleep(self.agent.listening.keys_gap_seconds))
             gap.add_done_callback(lambda _: self._news.set())
             try:
                 digit = await self._next_key(gap)
@@ -347,16 +347,16 @@ class Listening:
             words = None if guess is None else _result(guess.words)
             finished = None if guess is None or guess.finished is None else _result(guess.finished)
             patience = self._end_of_turn.patience(finished, words, self.asked)
-            if not self._agent.transcribe and finished is not None and finished >= SOUNDS_FINISHED:
+            if not self.agent.transcribe and finished is not None and finished >= SOUNDS_FINISHED:
                 # No words will come that could say more.
-                patience = min(SOUND_ALONE_SECONDS, self._agent.listening.end_silence_seconds)
+                patience = min(SOUND_ALONE_SECONDS, self.agent.listening.end_silence_seconds)
             self.ear.turns.patience = patience
 
     async def _transcribe(self, utterance: Utterance) -> Transcript:
         silent = utterance.voiced_seconds < LEAST_SPEECH
-        if silent or not self._agent.transcribe or self._hidden(utterance.started):
+        if silent or not self.agent.transcribe or self._hidden(utterance.started):
             return Transcript("", 0.0)
-        agent = self._agent
+        agent = self.agent
         return await self._speech_to_text.transcribe(
             bytes(utterance.audio), language=agent.language, hint=agent.likely_words
         )

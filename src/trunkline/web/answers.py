@@ -151,6 +151,23 @@ class Accepted(Answer):
     status: CallState
 
 
+class StandingAnswer(Answer):
+    """How things are with a live call."""
+
+    held: bool
+    """The person hears music; the agent neither hears nor speaks."""
+    agent_muted: bool
+    """The person doesn't hear the agent."""
+    person_muted: bool
+    """The agent doesn't hear the person."""
+    recording_paused: bool
+    """Nothing that is said or keyed is kept."""
+    taken_over: bool
+    """A supervisor speaks in the agent's place."""
+    listeners: int
+    """How many listen in."""
+
+
 class Line(Answer):
     """A line of a conversation."""
 

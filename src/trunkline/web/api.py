@@ -13,7 +13,7 @@ import trunkline
 from trunkline.errors import TrunklineError
 from trunkline.ports import CallStore
 from trunkline.settings import ServiceSettings
-from trunkline.web import calls, classic, service
+from trunkline.web import calls, classic, control, service, supervision
 from trunkline.web.errors import answer_errors
 from trunkline.web.guard import Guard
 from trunkline.web.live import CallFeed
@@ -64,7 +64,7 @@ def create_app(
     switchboard.watch(feed.watch)
     switchboard.watch(metrics.watch)
     app.state.services = Services(switchboard, store, settings, recordings, metrics, health, feed)
-    for router in (classic.router, calls.router, service.keyed):
+    for router in (classic.router, calls.router, control.router, supervision.router, service.keyed):
         app.include_router(router, dependencies=_DESCRIBED_KEYS)
     app.include_router(service.open_to_all)
     answer_errors(app)
@@ -78,7 +78,12 @@ def _codes() -> Iterator[str]:
     for kind in kinds:
         kinds += kind.__subclasses__()
     rows = {(kind.http_status, kind.code): kind.retryable for kind in kinds}
-    rows |= {(401, "unauthorized"): False, (403, "host_refused"): False, (404, "not_found"): False}
+    rows |= {
+        (401, "unauthorized"): False,
+        (403, "host_refused"): False,
+        (403, "origin_refused"): False,
+        (404, "not_found"): False,
+    }
     rows |= {(405, "method_not_allowed"): False, (413, "body_too_large"): False}
     yield "| status | code | trying again helps |"
     yield "|---|---|---|"

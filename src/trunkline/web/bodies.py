@@ -67,6 +67,7 @@ _LONGEST_LINE = 1000
 
 Line = Annotated[str, StringConstraints(max_length=_LONGEST_LINE), AfterValidator(_printable)]
 Lines = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_printable_lines)]
+Words = Annotated[Lines, StringConstraints(min_length=1, pattern=r"\S")]
 Number = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 VariableValue = Annotated[Line | StrictInt | StrictFloat, AfterValidator(_as_text)]
@@ -105,6 +106,66 @@ class PlaceCall(Body):
             callback_url=self.callback_url,
             variables={name: str(value) for name, value in self.variables.items()},
         )
+
+
+class SayThis(Body):
+    """A sentence for the agent to say."""
+
+    text: Words = Field(examples=["I have just heard that the doctor is here."])
+    now: bool = False
+    """Cut off whoever speaks; otherwise it is said when the person has been answered."""
+
+
+class Whisper(Body):
+    """Something the agent shall know."""
+
+    text: Words = Field(examples=["Offer them ten percent."])
+
+
+class PressKeys(Body):
+    """Keys to press."""
+
+    keys: Annotated[str, StringConstraints(pattern=r"^[0-9*#A-Da-dwW,]{1,64}$")] = Field(examples=["1w2#"])
+    """0 to 9, `*`, `#`, A to D; `w` or a comma waits half a second."""
+
+
+class PutThrough(Body):
+    """Where the person shall be put through to."""
+
+    to: Number = Field(examples=["+14155550177"])
+    """A number, or the name of a `[transfers.NAME]`."""
+    text: Lines = ""
+    """What the agent says before; empty: nothing."""
+    about: Lines = ""
+    """What it is about, for a colleague who is asked first."""
+    now: bool = False
+    """Cut off whoever speaks."""
+
+
+class ChangeAgent(Body):
+    """Who shall go on with the call."""
+
+    agent: Annotated[Line, Field(min_length=1, max_length=64)] = Field(examples=["sales"])
+    now: bool = False
+    """Cut off whoever speaks."""
+
+
+class EndPolitely(Body):
+    """How the call shall end."""
+
+    text: Words | None = Field(None, examples=["Thank you, we have all we need. Goodbye."])
+    """The farewell; left out: the agent's own."""
+    now: bool = False
+    """Cut off whoever speaks."""
+
+
+class Mute(Body):
+    """Who isn't heard by the other."""
+
+    agent: bool = False
+    """The person doesn't hear the agent."""
+    person: bool = False
+    """The agent doesn't hear the person."""
 
 
 class HangUp(Body):

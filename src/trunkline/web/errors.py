@@ -63,6 +63,11 @@ async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TrunklineError)
     if error.http_status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error)
+    return problem(error)
+
+
+def problem(error: TrunklineError) -> Response:
+    """An error of ours as an answer."""
     headers = {"retry-after": "5"} if error.retryable else None
     return error_answer(
         error.http_status, error.code, error.message, remedy=error.remedy, details=error.details, headers=headers

@@ -169,7 +169,7 @@ class EventStream(Response):
                         await send({"type": "http.response.body", "body": event, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             except TimeoutError:
-                log.warning("Somebody who looked on took no event for %.0f s and was dropped", PATIENCE)
+                log.warning("Somebody who looked on took nothing for %.0f s and was dropped", PATIENCE)
 
 
 async def _gone(receive: Receive) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Protocol
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
+from trunkline.live_call import LiveCall
 from trunkline.models import CallId, CallRecord, CallRequest
 from trunkline.ports import CallStore, Watcher
 from trunkline.settings import ServiceSettings
@@ -22,6 +24,10 @@ class Verbs(Protocol):
     async def place_call(self, request: CallRequest) -> CallRecord: ...
 
     async def hang_up(self, call_id: CallId) -> CallRecord: ...
+
+    async def live_call(self, call_id: CallId) -> LiveCall: ...
+
+    async def change_agent(self, call_id: CallId, name: str, *, now: bool = False) -> None: ...
 
     @property
     def live_calls(self) -> Mapping[CallId, CallRecord]: ...
@@ -53,8 +59,8 @@ class Services:
     feed: CallFeed
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
+def _services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
     return services
 
 
