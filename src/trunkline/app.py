@@ -86,7 +86,7 @@ async def open_house(
             senses, engines = await _open_senses(settings, house, clock)
         agents = {
             name: Agent(agent, minds[name], _own_senses(senses, engines, agent) if engines else None)
-            for name, agent in settings.agents.items()
+            for name, agent in ((name, _telling(agent, settings)) for name, agent in settings.agents.items())
         }
         load = LoadGauge(senses.waiting)
         clock.watch(load.woke)
@@ -173,6 +173,11 @@ def _heeding(mind: Brain, dialling: DiallingSettings) -> Brain:
 
 def _own_senses(senses: Senses, engines: Engines, agent: AgentSettings) -> Senses:
     return replace(senses, speech_to_text=engines.ears(agent), text_to_speech=engines.voice(agent))
+
+
+def _telling(agent: AgentSettings, settings: Settings) -> AgentSettings:
+    """With what its people are told, be it its own."""
+    return agent if agent.notices is not None else agent.model_copy(update={"notices": settings.privacy.notices})
 
 
 def bind(host: str, port: int) -> socket.socket:

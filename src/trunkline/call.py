@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from trunkline.conversation.conversation import Conversation, Ending, Senses
+from trunkline.conversation.prompts import Notice
 from trunkline.errors import ProtocolError, TrunklineError
 from trunkline.events import (
     CallNoted,
@@ -283,8 +284,21 @@ class Call(ABC):
         """What the agent holds with the person."""
         line = self._line
         return Conversation(
-            self.record.id, self._agent, mind, line.senses, publish=self._publish, control=self, load=line.load
+            self.record.id,
+            self._agent,
+            mind,
+            line.senses,
+            publish=self._publish,
+            control=self,
+            load=line.load,
+            notice=self._notice(),
         )
+
+    def _notice(self) -> Notice | None:
+        """What the person has to be told first."""
+        notices = self._agent.notices
+        text = "" if notices is None else notices.text_for(self.record.number)
+        return None if notices is None or not text else Notice(text, notices.record_after)
 
     async def _until_answered(self, preparing: asyncio.Task[Conversation]) -> Conversation | None:
         """Until there are a leg and something to say, or the call has ended: `None`."""

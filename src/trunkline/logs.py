@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from trunkline.phone_numbers import with_numbers_masked
 from trunkline.settings import Settings
 
 MASK = "••••••••"
@@ -38,18 +40,30 @@ def secrets_of(settings: BaseModel) -> Iterator[str]:
             yield value.get_secret_value()
         elif isinstance(value, BaseModel):
             yield from secrets_of(value)
-        elif isinstance(value, dict):
-            for item in value.values():
+        elif isinstance(value, dict | tuple):
+            for item in value.values() if isinstance(value, dict) else value:
                 if isinstance(item, BaseModel):
                     yield from secrets_of(item)
                 elif isinstance(item, SecretStr):
                     yield item.get_secret_value()
 
 
+class DiscreetFormatter(logging.Formatter):
+    """Masks telephone numbers, those in tracebacks included."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = with_numbers_masked(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return with_numbers_masked(super().formatException(ei))
+
+
 def set_up(settings: Settings) -> None:
-    """Log to standard error at `service.log_level`, secrets masked."""
+    """Log to standard error at `service.log_level`, secrets masked, and numbers if `privacy.mask_numbers` says so."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    kind = DiscreetFormatter if settings.privacy.mask_numbers else logging.Formatter
+    handler.setFormatter(kind("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     handler.addFilter(SecretMask(secrets_of(settings)))
     logging.basicConfig(level=settings.service.log_level.upper(), handlers=[handler], force=True)
     for chatty in ("httpx", "httpx2", "mcp", "httpcore", "websockets", "alembic"):

@@ -26,6 +26,7 @@ class RecordedCall(IncomingCall):
             publish=self._publish,
             control=self,
             load=line.load,
+            notice=self._notice(),
         )
 
     async def _begin(self, preparing: asyncio.Future[Conversation]) -> None:

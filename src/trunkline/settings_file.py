@@ -71,7 +71,9 @@ def effective(settings: Settings) -> Iterator[tuple[str, str]]:
         elif isinstance(value, Mapping) and value and all(isinstance(v, BaseModel) for v in value.values()):
             for name, item in value.items():
                 yield from walk(f"{prefix}.{name}", item)
-        elif isinstance(value, SecretStr):
+        elif isinstance(value, SecretStr) or (
+            isinstance(value, tuple) and any(isinstance(v, SecretStr) for v in value)
+        ):
             yield prefix, "••••••••"
         else:
             yield prefix, _toml(value)

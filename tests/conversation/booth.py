@@ -13,6 +13,7 @@ from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector,
 from tests.doubles_store import MemoryRecorder
 from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE, to_samples
 from trunkline.conversation.conversation import Conversation, Ending, Senses
+from trunkline.conversation.prompts import Notice
 from trunkline.events import CallUpdate, TurnFinished
 from trunkline.models import CallId, Turn
 from trunkline.ports import BrainAction, CallControl, LegListener, LoadLevel, PersonTurn, Say
@@ -100,6 +101,7 @@ class Booth:
         agent: AgentSettings | None = None,
         sound: float | None = None,
         control: CallControl | None = None,
+        notice: Notice | None = None,
     ) -> None:
         self.call_id = CALL
         self.mind = mind
@@ -124,6 +126,7 @@ class Booth:
             publish=self.updates.append,
             control=control,
             load=self.load,
+            notice=notice,
             clock=lambda: self.now,
         )
         self._listener: LegListener | None = None

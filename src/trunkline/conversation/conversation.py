@@ -24,7 +24,7 @@ from trunkline.conversation.listening import Guess, Keyed, Listening, Silent
 from trunkline.conversation.load import LoadGauge
 from trunkline.conversation.media import Media
 from trunkline.conversation.media_clock import MediaClock
-from trunkline.conversation.prompts import Prompt, Successor
+from trunkline.conversation.prompts import Notice, Prompt, Successor
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
 from trunkline.conversation.transcript import TurnLog
@@ -92,6 +92,7 @@ class Conversation:
         publish: Watcher,
         control: CallControl | None = None,
         load: Load | None = None,
+        notice: Notice | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_id = call_id
@@ -115,6 +116,8 @@ class Conversation:
         )
         self._floor = Floor(self._clock, self._speaker, self._log)
         self._engage(agent, mind)
+        self._notice = notice
+        self._telling: Answer | None = None
         self._greeting: Answer | None = None
         self._gap_from: float | None = None
         self._person_turns = 0
@@ -158,6 +161,8 @@ class Conversation:
 
     async def prepare(self) -> None:
         """Think of the greeting and synthesise it; call it while the phone rings. `hold()` need not wait for it."""
+        if self._notice is not None:
+            self._telling = self._answering.say(self._notice.text)
         self._greeting = self._answering.begin(self._mind.greet(), drafted=WHOLE_GREETING)
         fillers = asyncio.create_task(self._answering.prepare())
         try:
@@ -191,7 +196,7 @@ class Conversation:
         sentence.withheld = sentence.withheld or self._discretion.of_operator
         if self._gap_from is not None:
             gap, self._gap_from = round((at - self._gap_from) * 1000, 1), None
-        if self._greeting is not None and sentence is self._greeting.first:
+        if (opening := self._telling or self._greeting) is not None and sentence is opening.first:
             self._publish(GreetingStarted(self._call_id, round((at - self._log.answered_at) * 1000, 1)))
         self._publish(SentenceStarted(self._call_id, Side.AGENT, sentence.told, gap))
 
@@ -202,6 +207,7 @@ class Conversation:
         broke. Who is to be put through to somebody else is still on it, and may come back: `resume()`, else `close()`.
         """
         self._tape = Tape(recorder)
+        self._tape.withheld = self._notice is not None and self._notice.record_after
         self.media.add_tape(self._tape)
         self._log.answered_at = self._clock.now()
         return await self._talk_over(leg)
@@ -242,8 +248,9 @@ class Conversation:
     async def close(self) -> None:
         """Give everything back; also for a conversation that never began."""
         self._listening.close()
-        if self._greeting is not None:
-            await self._answering.drop(self._greeting)
+        for prepared in (self._telling, self._greeting):
+            if prepared is not None:
+                await self._answering.drop(prepared)
         await self._session.close()
         for prompt in self._listening.pending:
             if isinstance(prompt, Successor):
@@ -308,7 +315,17 @@ class Conversation:
     async def _greet(self) -> Ending | None:
         if self._greeting is None:
             await self.prepare()
+        if self._notice is not None and self._telling is not None:
+            await self._tell(self._notice, self._telling)
         return None if self._greeting is None else await self._speak(self._greeting, bridged=True, greeting=True)
+
+    async def _tell(self, notice: Notice, telling: Answer) -> None:
+        """Whoever speaks over it has not been told, and shall be."""
+        await self._floor.speak(telling, firm=True)
+        self._listening.agents_turn_begins()
+        if self._tape is not None:
+            self._tape.withheld = False
+        self._note(Note("notice", f"The person was told: {notice.text}", {"text": notice.text}))
 
     async def _listen(self) -> Guess | Keyed | Silent | Prompt | Successor:
         self.media.agents_turn = False

@@ -22,6 +22,15 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What the person is told before anything else, to its end."""
+
+    text: str
+    record_after: bool
+    """The recording holds silence until then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Successor:
     """Another agent, which takes the conversation over: its mind has been told what was said."""
 

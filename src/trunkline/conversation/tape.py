@@ -28,12 +28,16 @@ class Tape:
         """`chunk`: frames that are handed on at a time."""
         self._recorder = recorder
         self._chunk = chunk
+        self.withheld = False
+        """Silence is handed on in place of both sides."""
         # Lists, not one growing piece of audio: that would be moved in memory again and again, for every call.
         self._person: list[bytes] = []
         self._agent: list[bytes] = []
 
     def tick(self, person: list[bytes], agent: bytes) -> None:
         """What came since the last tick, and what goes out now: frames of 20 ms."""
+        if self.withheld:
+            person, agent = [SILENCE] * len(person), SILENCE
         self._agent.append(agent)
         self._person += person
         due = len(self._agent)

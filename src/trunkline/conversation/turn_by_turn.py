@@ -15,7 +15,7 @@ from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE, audible_end, au
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.conversation.ear import Utterance
 from trunkline.conversation.listening import Guess, Keyed, Silent
-from trunkline.conversation.prompts import Prompt, Successor
+from trunkline.conversation.prompts import Notice, Prompt, Successor
 from trunkline.conversation.speaking import BETWEEN_SENTENCES, Sentence
 from trunkline.errors import PbxUnavailable
 from trunkline.models import CallId, HangUpBy
@@ -42,10 +42,11 @@ class TurnByTurn(Conversation):
         publish: Watcher,
         control: CallControl | None = None,
         load: Load | None = None,
+        notice: Notice | None = None,
     ) -> None:
         # Nobody has to guess whether a recording is over.
         senses = replace(senses, turn_end=None)
-        super().__init__(call_id, agent, mind, senses, publish=publish, control=control, load=load)
+        super().__init__(call_id, agent, mind, senses, publish=publish, control=control, load=load, notice=notice)
         self.media.streams = False
         self._channel = channel
         self._playing: Sentence | None = None

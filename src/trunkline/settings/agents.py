@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from trunkline.settings.fallback import FallbackSettings
 from trunkline.settings.openai import OpenAISettings
+from trunkline.settings.privacy import NoticeSettings
 from trunkline.settings.section import Section
 
 
@@ -144,6 +145,8 @@ class AgentSettings(Section):
     """Seconds a person can be on hold; then the agent is back."""
     transfer_failed: str = "I'm sorry, I can't put you through at the moment."
     """Said when the person can't be put through; the conversation goes on."""
+    notices: NoticeSettings | None = None
+    """What its people are told first, in place of `[privacy.notices]` and with its keys; `{text = ""}`: nothing."""
     listening: ListeningSettings = ListeningSettings()
     """How it listens."""
     n8n: N8nSettings = N8nSettings()
