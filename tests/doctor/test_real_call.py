@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trunkline.doctor.real_call import beside
-from trunkline.settings import AsteriskSettings, Settings, TrunkSettings
+import pytest
+
+from trunkline.doctor.real_call import RealCall, beside
+from trunkline.errors import CountryNotAllowed, EmergencyNumber, NumberTypeDenied, TrunklineError
+from trunkline.ledger import Purpose
+from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
+from trunkline.store import open_store
+from trunkline.store.ledger import SqlLedger
 from trunkline.telephony.asterisk_config.carriers import carrier_of
 
 
@@ -23,3 +29,20 @@ def test_a_registration_is_not_made_a_second_time(tmp_path: Path) -> None:
 def test_any_other_trunk_stays_as_it_is(tmp_path: Path) -> None:
     settings = Settings(trunk=TrunkSettings(host="acme.pstn.twilio.com"))
     assert beside(settings, tmp_path).trunk == settings.trunk
+
+
+@pytest.mark.parametrize(
+    ("number", "refusal"),
+    [("+19005550100", NumberTypeDenied), ("+18095550123", CountryNotAllowed), ("911", EmergencyNumber)],
+)
+async def test_the_guards_of_calls_hold_for_the_doctors_as_well(
+    tmp_path: Path, number: str, refusal: type[TrunklineError]
+) -> None:
+    trunk = TrunkSettings(host="acme.pstn.twilio.com", caller_ids=("+14155550111",))
+    service = ServiceSettings(data_dir=tmp_path)
+    with pytest.raises(refusal):
+        await RealCall(Settings(trunk=trunk, service=service), number).run()
+    store = await open_store(service)
+    kept = await SqlLedger(store.tables).refusals(limit=5)
+    await store.close()
+    assert [each.purpose for each in kept] == ([] if refusal is EmergencyNumber else [Purpose.TEST])

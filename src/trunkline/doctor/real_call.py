@@ -16,15 +16,17 @@ from trunkline.audio import seconds_of, to_float
 from trunkline.carriers import diagnosis
 from trunkline.carriers.twilio.facts import Facts
 from trunkline.carriers.twilio.failed_calls import Alerts, FailedCall
+from trunkline.dialling.guards import Guards
 from trunkline.doctor.check import Verdict, skipped, well, wrong
 from trunkline.doctor.one_call import OurEnd, call_once
 from trunkline.errors import CarrierError
 from trunkline.events import FarEndGone
 from trunkline.models import CallId
-from trunkline.phone_numbers import to_e164
 from trunkline.ports import TextToSpeech
 from trunkline.settings import Settings
 from trunkline.speech import make_text_to_speech
+from trunkline.store import open_store
+from trunkline.store.ledger import SqlLedger
 from trunkline.telephony.asterisk_config.carriers import carrier_of
 from trunkline.telephony.asterisk_fetch import find_asterisk
 from trunkline.telephony.asterisk_program import AsteriskProgram
@@ -52,9 +54,9 @@ class RealCall:
         return self.settings.trunk.ring_timeout + 90.0
 
     async def run(self) -> Verdict:
-        number = to_e164(self.number)
         if self.settings.trunk.host is None:
             return skipped("no trunk is configured (trunk.host)")
+        number = await self._admitted()
         program = await find_asterisk(self.settings.asterisk)
         if program is None:
             return skipped("there is no Asterisk yet")
@@ -64,6 +66,14 @@ class RealCall:
         finally:
             await voice.close()
         return await self.place(program, number, said)
+
+    async def _admitted(self) -> str:
+        """The number in E.164. Raises `InvalidNumber`, `DiallingRefused`: what holds for calls holds for this one."""
+        store = await open_store(self.settings.service)
+        try:
+            return await Guards(self.settings, SqlLedger(store.tables)).admit_test(self.number, longest=self.limit)
+        finally:
+            await store.close()
 
     async def place(self, program: AsteriskProgram, number: str, said: bytes) -> Verdict:
         """`said`: what the far end hears, 8 kHz 16 bit."""
