@@ -47,6 +47,7 @@ class FakePbx:
         self.causes: list[int | None] = []
         self.pressed: list[str] = []
         self.next: list[tuple[CallId, str]] = []
+        self.joined: list[tuple[CallId, CallId]] = []
         self.refuse: PbxUnavailable | None = None
         self._listener: Callable[[PbxEvent], None] = lambda event: None
 
@@ -56,16 +57,19 @@ class FakePbx:
     def report(self, event: PbxEvent) -> None:
         self._listener(event)
 
-    async def dial(self, call_id: CallId, number: str, *, caller_id: str | None, ring_timeout: float) -> None:
+    async def dial(self, call_id: CallId, to: str, *, caller_id: str | None, ring_timeout: float) -> None:
         if self.refuse is not None:
             raise self.refuse
-        self.dialled.append((call_id, number, caller_id))
+        self.dialled.append((call_id, to, caller_id))
 
     async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
         self.pressed.append(key)
 
-    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
-        self.next.append((call_id, number))
+    async def connect_next(self, call_id: CallId, to: str, *, ring_timeout: float) -> None:
+        self.next.append((call_id, to))
+
+    async def join(self, one: CallId, other: CallId) -> None:
+        self.joined.append((one, other))
 
     async def answer(self, call_id: CallId) -> None:
         if self.refuse is not None:

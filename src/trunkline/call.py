@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -28,7 +28,7 @@ from trunkline.events import (
     LegEvent,
     PbxLost,
 )
-from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy
+from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy, Turn
 from trunkline.ports import (
     Brain,
     BrainSession,
@@ -42,6 +42,7 @@ from trunkline.ports import (
     Watcher,
 )
 from trunkline.settings import AgentSettings
+from trunkline.transfers import Target, TransferDesk, Waiting, gist
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +77,17 @@ MEDIA_WAIT = 5.0
 RTP_TIMEOUT_CAUSE = 44
 """Q.850 cause Asterisk gives a channel that it ends because no RTP came any more."""
 ENDED_BY: Final = {
+    HangUpBy.PERSON: "The person who was to be put through hung up.",
     HangUpBy.OPERATOR: "Hung up on request.",
     HangUpBy.SYSTEM: "The service was stopped during the call.",
 }
 CANCELLED_BY: Final = {
+    HangUpBy.PERSON: "The person who was to be put through hung up.",
     HangUpBy.OPERATOR: "Cancelled before it was answered.",
     HangUpBy.SYSTEM: "The service was stopped before the call was answered.",
 }
+PUT_THROUGH: Final = ("ANSWER", "REFERRED")
+"""What Asterisk says of a transfer that somebody took: itself, or the carrier."""
 RESTARTED: Final = "It is started again by itself: place the call once more."
 
 
@@ -113,12 +118,9 @@ class Call(ABC):
         *,
         ring_timeout: float,
         publish: Watcher,
-        may_dial: Callable[[str], Awaitable[str]],
+        desk: TransferDesk,
     ) -> None:
-        """`may_dial`: a number the agent transfers to, as E.164; raises `RequestError` where it may not be dialled.
-
-        `channel`: who controls the far end; `ring_timeout`: seconds a phone may ring.
-        """
+        """`channel`: who controls the far end; `ring_timeout`: seconds a phone may ring."""
         loop = asyncio.get_running_loop()
         self.record = record
         self._agent = agent
@@ -127,13 +129,16 @@ class Call(ABC):
         self._channel = channel
         self._ring_timeout = ring_timeout
         self._publish = publish
-        self._may_dial = may_dial
-        self._conversation: Conversation | None = None
+        self.desk = desk
+        self._next: tuple[Target, str] | None = None
+        self.conversation: Conversation | None = None
+        """As soon as it is being prepared."""
         self._leg: asyncio.Future[CallLeg] = loop.create_future()
         self._talking: CallLeg | None = None
         self._gone: asyncio.Future[FarEndGone | PbxLost] = loop.create_future()
         self._end_asked: asyncio.Future[HangUpBy] = loop.create_future()
         self._media_due: asyncio.TimerHandle | None = None
+        self._keys = asyncio.Lock()
 
     # ── what happens outside ───────────────────────────────────────────────────────────────────────────────────
 
@@ -186,18 +191,23 @@ class Call(ABC):
     # ── what the agent does with its call (`ports.CallControl`) ────────────────────────────────────────────────
 
     async def send_keys(self, keys: str) -> None:
-        for key in keys.upper():
-            if key not in "W,":
-                await self._channel.press_key(self.record.id, key, seconds=KEY_SECONDS)
-            await asyncio.sleep(PAUSE_SECONDS if key in "W," else KEY_SECONDS + KEY_GAP)
+        async with self._keys:
+            for key in keys.upper():
+                if key not in "W,":
+                    await self._channel.press_key(self.record.id, key, seconds=KEY_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS if key in "W," else KEY_SECONDS + KEY_GAP)
 
-    async def transfer(self, to: str) -> str:
-        number = await self._may_dial(to)
-        await self._channel.connect_next(self.record.id, number, ring_timeout=self._ring_timeout)
-        # Where nobody takes the person, the dialplan brings them back to us.
-        self._leg = asyncio.get_running_loop().create_future()
-        self._line.legs.expect(self.record.id, self._on_leg)
-        return number
+    async def transfer(self, to: str, about: str) -> str:
+        target = await self.desk.find(to)
+        self._next = target, about
+        if not self._asked_first(target):
+            ring_timeout = target.manners.ring_seconds or self._ring_timeout
+            await self._channel.connect_next(self.record.id, target.to, ring_timeout=ring_timeout)
+        return target.name
+
+    def _asked_first(self, target: Target) -> bool:
+        """Whether they can be: in a dialplan of somebody else's, where the person stays, nobody could meet them."""
+        return target.manners.mode == "warm" and self._channel is self._line.pbx
 
     # ── the call's way ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,10 +257,13 @@ class Call(ABC):
             recorder = self._line.recordings.open(self.record.id)
             self.record = replace(self.record, recording=recorder.path.name)
             ending = await conversation.hold(self._talking, recorder)
-            while ending.transferred_to is not None and (leg := await self._back()) is not None:
-                self._note("transfer-failed", f"Nobody took the call at {ending.transferred_to}: the agent goes on.")
-                self._talking = leg
-                ending = await conversation.resume(leg)
+            while ending.transferred_to is not None:
+                outcome = await self._put_through(self._talking, ending)
+                if isinstance(outcome, Ending):
+                    ending = outcome
+                    break
+                self._talking = outcome
+                ending = await conversation.resume(outcome)
             return await self._after(ending)
         finally:
             preparing.cancel()
@@ -260,25 +273,28 @@ class Call(ABC):
 
     async def _prepare(self) -> Conversation:
         """Brain and greeting, while the phone rings."""
-        record = self.record
-        mind = await self._brain.open(
-            CallBriefing(
-                call_id=record.id,
-                direction=record.direction,
-                agent=record.agent,
-                number=record.number,
-                caller_id=record.caller_id,
-                script=record.script,
-                variables=record.variables,
-            )
-        )
-        self._conversation = conversation = self._converse(mind)
+        mind = await self._brain.open(self.briefing)
+        self.conversation = conversation = self._converse(mind)
         try:
             await conversation.prepare()
         except BaseException:
             await conversation.close()
             raise
         return conversation
+
+    @property
+    def briefing(self) -> CallBriefing:
+        """What a brain is told of it."""
+        record = self.record
+        return CallBriefing(
+            call_id=record.id,
+            direction=record.direction,
+            agent=record.agent,
+            number=record.number,
+            caller_id=record.caller_id,
+            script=record.script,
+            variables=record.variables,
+        )
 
     def _converse(self, mind: BrainSession) -> Conversation:
         """What the agent holds with the person."""
@@ -313,12 +329,12 @@ class Call(ABC):
                 self._leg.result()
             if self._leg.done() and preparing.done():
                 return preparing.result()
-            if self._leg.done() and self._conversation is not None:
+            if self._leg.done() and self.conversation is not None:
                 # The phone was picked up before the greeting is there: the conversation bridges what is still missing.
                 late: set[asyncio.Future[Any]] = {preparing, self._gone, self._end_asked}
                 await asyncio.wait(late, timeout=LATE_GREETING)
                 if not preparing.done() and not self._gone.done() and not self._end_asked.done():
-                    return self._conversation
+                    return self.conversation
                 waiting = late
 
     async def _unanswered(self) -> CallEnd:
@@ -333,11 +349,53 @@ class Call(ABC):
             return self._answered_in_vain(gone)
         return self._never_answered(gone)
 
-    async def _back(self) -> CallLeg | None:
-        """Once the person is put through: until that is over (`None`), or they come back because nobody took them."""
-        news: set[asyncio.Future[Any]] = {self._leg, self._gone, self._end_asked}
-        await asyncio.wait(news, return_when=asyncio.FIRST_COMPLETED)
-        return self._leg.result() if self._leg.done() and not self._end_asked.done() else None
+    async def _put_through(self, leg: CallLeg, ending: Ending) -> CallLeg | Ending:
+        """Behind a conversation whose agent wants that: the person's leg if they are still ours, else how it ended."""
+        assert self._next is not None
+        target, about = self._next
+        if self._asked_first(target):
+            return await self._ask(leg, ending, target, about)
+        # Where nobody takes the person, the dialplan brings them back to us.
+        self._leg = asyncio.get_running_loop().create_future()
+        self._line.legs.expect(self.record.id, self._on_leg)
+        leg.close()
+        await self._until(self._leg)
+        if not self._leg.done() or self._end_asked.done():
+            return ending
+        self._note("transfer-failed", f"Nobody took the call at {target.name}: the agent goes on.")
+        return self._leg.result()
+
+    async def _ask(self, leg: CallLeg, ending: Ending, target: Target, about: str) -> CallLeg | Ending:
+        """The same where a colleague is asked first, while the person waits on their leg."""
+        waiting = Waiting(music=target.manners.hold == "music")
+        leg.attach(waiting)
+        try:
+            asked = await self.desk.ask(self.record, target, gist(about, self._turns))
+        except TrunklineError as error:
+            self._note("transfer-failed", f"{target.name} could not be asked: {error}")
+            return leg
+        told = {"to": target.name, "callId": asked.record.id}
+        self._note("transfer-asked", f"{target.name} is asked.", **told)
+        await self._until(asked.taken, waiting.left)
+        if not asked.taken.done():
+            asked.hang_up(HangUpBy.PERSON)
+            return Ending(HangUpBy.PERSON, f"The person hung up while {target.name} was being asked.")
+        if not asked.taken.result():
+            why = asked.record.end.reason if asked.record.end is not None else ""
+            self._note("transfer-failed", f"{target.name} did not take the call. {why}".strip(), **told)
+            return leg
+        self._note("transfer-taken", f"{target.name} takes the call.", **told)
+        leg.close()
+        await self._until()
+        return ending
+
+    async def _until(self, *news: asyncio.Future[Any]) -> None:
+        """Until one of these is there, the far end is gone, or somebody wants the call to end."""
+        await asyncio.wait({*news, self._gone, self._end_asked}, return_when=asyncio.FIRST_COMPLETED)
+
+    @property
+    def _turns(self) -> Sequence[Turn]:
+        return () if self.conversation is None else self.conversation.turns
 
     async def _after(self, ending: Ending) -> CallEnd:
         """The conversation is over: wait for Asterisk's word, then say whose doing it was."""
@@ -353,7 +411,7 @@ class Call(ABC):
             why = ENDED_BY[by]
         elif by is HangUpBy.PERSON and cause == RTP_TIMEOUT_CAUSE:
             by, why = HangUpBy.CARRIER, "The far end sent no sound any more; its hang-up was probably lost on the way."
-        if ending.transferred_to is not None and gone is not None and gone.transfer not in (None, "ANSWER"):
+        if ending.transferred_to is not None and gone is not None and gone.transfer not in (None, *PUT_THROUGH):
             why = f"{why.rstrip('.')}, but nobody answered there ({gone.transfer})."
         return CallEnd(Disposition.ANSWERED, why, by, sip_code=200, q850_cause=cause)
 

@@ -48,7 +48,7 @@ class CallLeg(Protocol):
     def call_id(self) -> CallId: ...
 
     def attach(self, listener: LegListener) -> None:
-        """Start the media: frames flow to and from `listener` until either side closes."""
+        """Start the media: frames flow to and from `listener` until either side closes, or another one is attached."""
 
     def close(self) -> None:
         """Hang up. `leg_closed` follows. Closing twice is harmless."""
@@ -79,10 +79,12 @@ class ChannelControl(Protocol):
     async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
         """Send one DTMF digit to the far end (RFC 4733). Returns when it begins; raises `PbxUnavailable`."""
 
-    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
-        """When our media closes, put the far end through to `number` (E.164) on the trunk, instead of hanging up.
+    async def connect_next(self, call_id: CallId, to: str, *, ring_timeout: float) -> None:
+        """When our media closes, put the far end through to `to`, instead of hanging up: a number (E.164) on the trunk,
+        or whatever else `transfers.NAME.to` may be.
 
-        `FarEndGone` follows when that is over. Raises `PbxUnavailable` when it could not be arranged.
+        `FarEndGone` follows when that is over; where nobody took them, their media comes again. Raises
+        `PbxUnavailable` or `InvalidNumber` when it could not be arranged.
         """
 
 
@@ -121,10 +123,17 @@ class Pbx(ChannelControl, Protocol):
     @property
     def ready(self) -> bool: ...
 
-    async def dial(self, call_id: CallId, number: str, *, caller_id: str | None, ring_timeout: float) -> None:
-        """Place a call on the trunk; progress follows as events, always ending in `FarEndGone` or `PbxLost`.
+    async def dial(self, call_id: CallId, to: str, *, caller_id: str | None, ring_timeout: float) -> None:
+        """Place a call to what `connect_next` takes. Progress follows as events, always ending in `FarEndGone` or
+        `PbxLost`.
 
         Raises `PbxUnavailable` when the request surely did not reach Asterisk or was refused: nothing rang then.
+        """
+
+    async def join(self, one: CallId, other: CallId) -> None:
+        """When the media of both has been closed, they hear each other; when one hangs up, the other is hung up on.
+
+        Raises `PbxUnavailable` when it could not be arranged: where `one` is gone, `other` is as it was.
         """
 
 
@@ -134,8 +143,9 @@ class CallControl(Protocol):
     async def send_keys(self, keys: str) -> None:
         """Press these keys towards the person, one after the other. Raises `TrunklineError`."""
 
-    async def transfer(self, to: str) -> str:
-        """Put the person through to `to` as soon as the leg is closed; the number as it is dialled.
+    async def transfer(self, to: str, about: str) -> str:
+        """Put the person through to `to`, a number or a name, when the conversation has ended; the leg stays open till
+        then. `about`: why, for whoever is asked first. Returns whom that is, as people call it.
 
         Raises `TrunklineError`: the call goes on.
         """
@@ -277,9 +287,12 @@ class Discreet:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Put the person through to the number `to` when everything said before has been heard; the agent leaves."""
+    """Put the person through when everything said before has been heard; the agent leaves, unless nobody takes them."""
 
     to: str
+    """A number, or the name of a `[transfers.NAME]`."""
+    about: str = ""
+    """What it is about, for a colleague who is asked first: a clause or a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

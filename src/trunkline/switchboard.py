@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from trunkline.brains.announcement import Announcement
 from trunkline.call import Call, Line
+from trunkline.colleague_call import TRANSFER_OF, ColleagueCall, manners_for, mind_for
 from trunkline.conversation.conversation import Senses
 from trunkline.dialling.guards import Guards
 from trunkline.errors import (
@@ -39,6 +40,7 @@ from trunkline.events import (
 )
 from trunkline.incoming_call import IncomingCall
 from trunkline.journal import Journal
+from trunkline.live_call import LiveCall
 from trunkline.models import (
     Arrival,
     CallEnd,
@@ -55,7 +57,8 @@ from trunkline.phone_numbers import to_e164
 from trunkline.ports import Brain, CallStore, ChannelControl, TurnChannel, Watcher
 from trunkline.recorded_call import RecordedCall
 from trunkline.routing import TurnedAway, agent_for
-from trunkline.settings import AgentSettings, Settings
+from trunkline.settings import E164, AgentSettings, Settings
+from trunkline.transfers import Target, TransferDesk
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,7 @@ class Switchboard:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing: asyncio.Task[None] | None = None
         self._closing = False
+        self._desk = TransferDesk(settings.transfers, self._guards.admit_transfer, self._ask_colleague)
         line.pbx.on_event(self._on_pbx)
 
     async def __aenter__(self) -> Self:
@@ -146,7 +150,7 @@ class Switchboard:
             self._line.pbx,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
-            may_dial=self._guards.admit_transfer,
+            desk=self._desk,
         )
         await self._begin(call)
         return record
@@ -190,7 +194,7 @@ class Switchboard:
             channel,
             ring_timeout=self._settings.trunk.ring_timeout,
             publish=self._publish,
-            may_dial=self._guards.admit_transfer,
+            desk=self._desk,
         )
         await self._begin(call)
         return call.record
@@ -202,9 +206,22 @@ class Switchboard:
 
     async def hang_up(self, call_id: CallId) -> CallRecord:
         """End a call in whatever state it is. Raises `UnknownCall`, `CallEnded`."""
+        call = await self._live(call_id)
+        call.hang_up(HangUpBy.OPERATOR)
+        return call.record
+
+    async def change_agent(self, call_id: CallId, name: str, *, now: bool = False) -> None:
+        """Have another agent go on with a call. Raises `UnknownAgent`, `UnknownCall`, `CallEnded`, `WrongMoment`."""
+        agent, call = self._agent(name), await self.live_call(call_id)
+        await call.change_agent(name, agent.settings, agent.brain, agent.senses or self._line.senses, now=now)
+
+    async def live_call(self, call_id: CallId) -> LiveCall:
+        """A call that has not ended, to do something with it. Raises `UnknownCall`, `CallEnded`."""
+        return LiveCall(await self._live(call_id))
+
+    async def _live(self, call_id: CallId) -> Call:
         if (call := self._calls.get(call_id)) is not None:
-            call.hang_up(HangUpBy.OPERATOR)
-            return call.record
+            return call
         record = await self._store.get(call_id)
         if record is None:
             raise UnknownCall(f"There is no call {call_id}.", remedy="GET /calls lists the calls there are.")
@@ -316,6 +333,38 @@ class Switchboard:
             log.warning("Call %s from %s is not answered: %s", arrival.id, arrival.number, error)
             cause = CAUSES.get(type(error), SWITCH_CONGESTION)
             await self._line.pbx.hang_up(arrival.id, cause=cause)
+
+    async def _ask_colleague(self, person: CallRecord, target: Target, about: str) -> ColleagueCall:
+        """See `TransferDesk.ask`: a call of its own, which counts as any other does."""
+        self._check_room()
+        agent = self._agent(person.agent)
+        call = ColleagueCall(
+            CallRecord(
+                id=CallId(str(uuid.uuid4())),
+                direction=Direction.OUTBOUND,
+                number=target.to,
+                agent=person.agent,
+                state=CallState.QUEUED,
+                created_at=datetime.now(UTC),
+                caller_id=self._shown_to(target, person),
+                variables={TRANSFER_OF: person.id},
+            ),
+            manners_for(agent.settings, target),
+            mind_for(person, target, about),
+            self._line_of(agent),
+            self._line.pbx,
+            ring_timeout=target.manners.ring_seconds or self._settings.trunk.ring_timeout,
+            publish=self._publish,
+            desk=self._desk,
+        )
+        await self._begin(call)
+        return call
+
+    def _shown_to(self, target: Target, person: CallRecord) -> str | None:
+        """Behind the carrier, a number of ours; in the house, who is on the line."""
+        if not E164.fullmatch(target.to) and E164.fullmatch(person.number):
+            return person.number
+        return next(iter(self._settings.trunk.caller_ids), None)
 
     def _publish(self, update: CallUpdate) -> None:
         for watcher in tuple(self._watchers):

@@ -176,7 +176,7 @@ class Line:
     async def send_keys(self, keys: str) -> None:
         self.done.append(keys)
 
-    async def transfer(self, to: str) -> str:
+    async def transfer(self, to: str, about: str) -> str:
         self.done.append(to)
         return to
 

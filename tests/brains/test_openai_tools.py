@@ -56,7 +56,7 @@ class Line:
     async def send_keys(self, keys: str) -> None:
         self.done.append(keys)
 
-    async def transfer(self, to: str) -> str:
+    async def transfer(self, to: str, about: str) -> str:
         if self.refuse is not None:
             raise self.refuse
         self.done.append(to)

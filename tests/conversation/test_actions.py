@@ -60,7 +60,7 @@ class Line:
     async def send_keys(self, keys: str) -> None:
         self._do(f"keys {keys}")
 
-    async def transfer(self, to: str) -> str:
+    async def transfer(self, to: str, about: str) -> str:
         self._do(f"transfer {to}")
         return to
 

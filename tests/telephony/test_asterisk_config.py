@@ -82,6 +82,8 @@ BY_ADDRESS = replace(
     trunk=TrunkSettings(host="[2001:db8::1]:5070", caller_id_header="p-asserted-identity", qualify_seconds=20),
 )
 
+SIP_ADDRESSES = replace(LOOPBACK, sip_hosts=("192.0.2.40",))
+
 GOLDEN_FILES = {
     **{f"loopback/{name}": text for name, text in render(LOOPBACK).items()},
     **{f"public/{name}": render(PUBLIC)[name] for name in ("pjsip.conf", "rtp.conf")},
@@ -89,6 +91,7 @@ GOLDEN_FILES = {
     "secure/pjsip.conf": render(SECURE)["pjsip.conf"],
     "registration/pjsip.conf": render(REGISTERED)["pjsip.conf"],
     "ip/pjsip.conf": render(BY_ADDRESS)["pjsip.conf"],
+    "sip-addresses/pjsip.conf": render(SIP_ADDRESSES)["pjsip.conf"],
 }
 
 

@@ -215,8 +215,24 @@ async def test_audio_before_anybody_listens_is_counted(line: Line) -> None:
     peer.send(audio_message(frame(2)))
     await listener.until(lambda: bool(listener.heard))
     assert listener.heard == [frame(2)]
-    with pytest.raises(RuntimeError, match="one listener"):
-        legs[0].attach(Listener())
+
+
+async def test_another_listener_takes_the_place_of_the_first(line: Line) -> None:
+    call_id, legs = new_call(), list[CallLeg]()
+    line.source.expect(call_id, legs.append)
+    peer = await line.connect(hello(call_id))
+    await line.until(lambda counters: counters.legs_open == 1)
+    first, second = Listener(), Listener()
+    legs[0].attach(first)
+    peer.send(audio_message(frame(1)))
+    await first.until(lambda: bool(first.heard))
+    legs[0].attach(second)
+    peer.send(audio_message(frame(2)))
+    await second.until(lambda: bool(second.heard))
+    assert (first.heard, second.heard) == ([frame(1)], [frame(2)])
+    legs[0].close()
+    await second.ended.wait()
+    assert not first.ends, "it hears of the leg no more"
 
 
 async def test_an_unknown_call_is_refused(line: Line) -> None:

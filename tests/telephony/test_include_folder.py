@@ -84,7 +84,7 @@ def test_nothing_that_takes_calls_leads_out() -> None:
 def test_numbers_and_caller_ids_are_filtered() -> None:
     contexts = dialplan(render_folder(guest()))
     for text in contexts.values():
-        assert "${EXTEN}" not in re.sub(r"\$\{FILTER\(\+?0-9,\$\{EXTEN\}\)\}", "", text)
+        assert "${EXTEN}" not in re.sub(r"\$\{FILTER\(\+?0-9(?:A-Za-z_)?,\$\{EXTEN\}\)\}", "", text)
     text = contexts["trunkline-pstn"]
     assert "Dial(PJSIP/trunkline-trunk/sip:+${FILTER(0-9,${EXTEN})}@example.pstn.twilio.com:5060,45)" in text
     assert "Set(CALLERID(num)=+14155550100)" in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,12 @@ def samples() -> list[str]:
     """Names of the scripts that come with Trunkline."""
     files = resources.files("trunkline.brains").joinpath("scripts").iterdir()
     return sorted(stem for file in files if (stem := file.name.removesuffix(".yaml")) not in (file.name, COMMON))
+
+
+def common_intents() -> Mapping[str, Sequence[str]]:
+    """Sample phrases that every script knows: yes, no, small talk."""
+    intents: Mapping[str, Sequence[str]] = _read(_sample(COMMON), COMMON)[0]["intents"]
+    return intents
 
 
 def parse(text: str, file: str) -> Script:

@@ -165,8 +165,8 @@ class Answering:
                         await self._press(answer, keys)
                     case Discreet(on):
                         await self._be_discreet(answer, on)
-                    case Transfer(to):
-                        if await self._transfer(answer, to):
+                    case Transfer():
+                        if await self._transfer(answer, action):
                             break
                     case HangUp():
                         answer.hang_up = True
@@ -220,17 +220,18 @@ class Answering:
             self._discretion.end(Asker.BRAIN)
             self._note(Note("recording-resumed", "The agent is done with what may not be kept."))
 
-    async def _transfer(self, answer: Answer, to: str) -> bool:
+    async def _transfer(self, answer: Answer, wanted: Transfer) -> bool:
         """Whether the person will be put through; if not, they are told."""
         control = await self._until_heard(answer)
+        to = wanted.to
         try:
-            number = await control.transfer(to)
+            name = await control.transfer(to, wanted.about)
         except TrunklineError as error:
             self._note(Note("transfer-refused", f"The agent wanted to transfer to {to[:40]}: {error}", {"to": to[:40]}))
             await self._make(answer, text := self._agent.transfer_failed, self._speech(text))
             return False
-        answer.transferred_to = number
-        self._note(Note("transfer", f"The agent transfers to {number}.", {"to": number}))
+        answer.transferred_to = name
+        self._note(Note("transfer", f"The agent transfers to {name}.", {"to": name}))
         return True
 
     def _speech(self, text: str) -> AsyncGenerator[bytes, None]:

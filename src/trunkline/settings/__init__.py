@@ -20,6 +20,7 @@ from trunkline.settings.privacy import NoticeSettings, PrivacySettings
 from trunkline.settings.section import E164, Section
 from trunkline.settings.service import ServiceSettings
 from trunkline.settings.speech import SpeechServerSettings, SpeechSettings
+from trunkline.settings.transfers import TransferSettings
 from trunkline.settings.trunk import OriginationSettings, TrunkSettings, TwilioSettings
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Settings",
     "SpeechServerSettings",
     "SpeechSettings",
+    "TransferSettings",
     "TrunkSettings",
     "TwilioSettings",
 ]
@@ -64,6 +66,8 @@ class Settings(BaseSettings):
     dialling: DiallingSettings = DiallingSettings()
     incoming: IncomingSettings = IncomingSettings()
     agi: AgiSettings = AgiSettings()
+    transfers: dict[str, TransferSettings] = Field(default_factory=dict)
+    """Whom people may be put through to, by name."""
     speech: SpeechSettings = SpeechSettings()
     privacy: PrivacySettings = PrivacySettings()
     agents: dict[str, AgentSettings] = Field(default_factory=lambda: {DEFAULT_AGENT: AgentSettings()})
@@ -76,6 +80,14 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
                 raise ValueError(f"agent name {name!r}: letters, digits, - and _ only, at most 64")
         return agents or {DEFAULT_AGENT: AgentSettings()}
+
+    @field_validator("transfers")
+    @classmethod
+    def _transfer_names(cls, transfers: dict[str, TransferSettings]) -> dict[str, TransferSettings]:
+        for name in transfers:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9 _-]{0,63}", name):
+                raise ValueError(f"transfer {name!r}: a letter, then letters, digits, blanks, - and _, at most 64")
+        return transfers
 
     @model_validator(mode="after")
     def _speech_servers(self) -> Settings:

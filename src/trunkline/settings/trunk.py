@@ -45,6 +45,9 @@ class TrunkSettings(Section):
     """How often OPTIONS is sent to the trunk; 0 never, otherwise at least every 15 s; empty: as suits the carrier."""
     number_format: Literal["e164", "digits"] | None = None
     """How numbers are sent: `e164` (+14155550100) or `digits` (14155550100); empty: `e164`."""
+    refer: bool = False
+    """Cold transfers by REFER: the carrier puts the person through, and the call leaves us. Where it refuses, Asterisk
+    dials. Twilio takes REFER as `twilio.transfer` says."""
     caller_id_header: Literal["from", "p-asserted-identity"] | None = None
     """Where our number stands; empty: `from`, but `p-asserted-identity` with `registration` (From names the user)."""
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from trunkline.errors import PbxUnavailable
 from trunkline.events import FarEndAnswered, FarEndGone, LegEvent
 from trunkline.models import CallId
+from trunkline.settings import E164
 from trunkline.telephony.agi_protocol import DEAD, Reply
 from trunkline.telephony.agi_server import AgiConnection
 
@@ -68,8 +69,10 @@ class AgiChannel:
             remedy="Let the dialplan press them (SendDTMF) when the agent is done, or use ?mode=record.",
         )
 
-    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
-        self.next = (number, ring_timeout)
+    async def connect_next(self, call_id: CallId, to: str, *, ring_timeout: float) -> None:
+        if not E164.fullmatch(to):
+            raise PbxUnavailable("A dialplan is told numbers alone.", remedy="Give that transfer a number.")
+        self.next = (to, ring_timeout)
 
     async def release(self) -> None:
         """The call is over: nothing more is done with the channel."""

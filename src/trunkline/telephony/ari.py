@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import httpx
 
-from trunkline.errors import InvalidNumber, PbxUnavailable, TrunkNotConfigured
+from trunkline.errors import InvalidNumber, PbxUnavailable
 from trunkline.events import CallArrived, FarEndGone, PbxEvent, PbxLost, PbxReady
 from trunkline.models import CallId
 from trunkline.settings import E164, TrunkSettings
+from trunkline.telephony.ari_bridges import Bridges
 from trunkline.telephony.ari_connection import AriConnection
 from trunkline.telephony.ari_events import ChannelNews, arrival_of, channel_of
 from trunkline.telephony.asterisk_config import (
@@ -27,7 +28,9 @@ from trunkline.telephony.asterisk_config import (
     CALL_VARIABLE,
     GONE_CONTEXT,
     NEXT_VARIABLE,
-    dial_string,
+    on_trunk,
+    refer_string,
+    target_string,
 )
 from trunkline.telephony.asterisk_config.carriers import as_received, as_sent
 from trunkline.telephony.pbx_home import AriAddress
@@ -51,6 +54,7 @@ class AriPbx:
         self._errands: set[asyncio.Task[None]] = set()
         self._connection = AriConnection(ari, self)
         self._http = self._connection.http
+        self._bridges = Bridges(self._connection)
 
     def on_event(self, listener: Callable[[PbxEvent], None]) -> None:
         self._listeners.append(listener)
@@ -75,26 +79,24 @@ class AriPbx:
 
     # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def dial(self, call_id: CallId, number: str, *, caller_id: str | None, ring_timeout: float) -> None:
+    async def dial(self, call_id: CallId, to: str, *, caller_id: str | None, ring_timeout: float) -> None:
         """Places a call; see `Pbx.dial`. Also raises `InvalidNumber`, `TrunkNotConfigured`.
 
         `call_id` must be a UUID: it becomes the channel's id and the name of its media connection.
         """
-        for text in (number, *([caller_id] if caller_id is not None else [])):
-            if not E164.fullmatch(text):
-                raise InvalidNumber(f"{text!r} is not an E.164 number.", remedy="Write it as +14155550100.")
-        if self._trunk.host is None:
-            raise TrunkNotConfigured("No trunk is set.", remedy="Set trunk.host.")
+        if caller_id is not None and not E164.fullmatch(caller_id):
+            raise InvalidNumber(f"{caller_id!r} is not an E.164 number.", remedy="Write it as +14155550100.")
+        endpoint = target_string(self._trunk, to)
         if not self.ready:
             raise PbxUnavailable("Asterisk is not running at the moment.", remedy="It is being started: try again.")
         parameters = {
-            "endpoint": dial_string(self._trunk, number),
+            "endpoint": endpoint,
             "context": CALL_CONTEXT,
             "extension": CALL_EXTENSION,
             "priority": "1",
             "channelId": str(uuid.UUID(call_id)),
             "timeout": str(math.ceil(ring_timeout)),
-            **({"callerId": as_sent(self._trunk, caller_id)} if caller_id is not None else {}),
+            **({"callerId": self._shown(caller_id, to)} if caller_id is not None else {}),
         }
         # Events may overtake the answer to the request, so the call is known before it is sent.
         self._news[call_id] = ChannelNews(call_id)
@@ -161,21 +163,26 @@ class AriPbx:
         milliseconds = str(round(seconds * 1000))
         await self._connection.manage("PlayDTMF", channel=self._channel(call_id), digit=key, duration=milliseconds)
 
-    async def connect_next(self, call_id: CallId, number: str, *, ring_timeout: float) -> None:
-        """See `Pbx.connect_next`. Also raises `InvalidNumber`."""
-        if not E164.fullmatch(number):
-            raise InvalidNumber(f"{number[:40]!r} is not an E.164 number.", remedy="Write it as +14155550100.")
-        channel = self._channel(call_id)
-        seconds = str(math.ceil(ring_timeout))
-        await self._connection.manage("Setvar", channel=channel, variable=f"{NEXT_VARIABLE}_SECONDS", value=seconds)
-        if self._trunk.caller_ids:
+    async def connect_next(self, call_id: CallId, to: str, *, ring_timeout: float) -> None:
+        """See `Pbx.connect_next`. Also raises `InvalidNumber`, `TrunkNotConfigured`."""
+        channel, endpoint = self._channel(call_id), target_string(self._trunk, to)
+        variables = {f"{NEXT_VARIABLE}_SECONDS": str(math.ceil(ring_timeout))}
+        if on_trunk(to) and self._trunk.caller_ids:
             # A carrier lets nobody be called in the name of a caller who is not its customer.
-            shown = as_sent(self._trunk, self._trunk.caller_ids[0])
-            await self._connection.manage("Setvar", channel=channel, variable="CALLERID(num)", value=shown)
+            variables["CALLERID(num)"] = self._shown(self._trunk.caller_ids[0], to)
+        if self._trunk.refer and (referred := refer_string(self._trunk, to)) is not None:
+            variables[f"{NEXT_VARIABLE}_REFER"] = referred
         # Last, as it is what the dialplan looks at.
-        await self._connection.manage(
-            "Setvar", channel=channel, variable=NEXT_VARIABLE, value=dial_string(self._trunk, number)
-        )
+        for variable, value in (variables | {NEXT_VARIABLE: endpoint}).items():
+            await self._connection.manage("Setvar", channel=channel, variable=variable, value=value)
+
+    async def join(self, one: CallId, other: CallId) -> None:
+        """See `Pbx.join`."""
+        await self._bridges.arrange(self._channel(one), self._channel(other))
+
+    def _shown(self, caller_id: str, to: str) -> str:
+        """A number of ours as whoever is called gets it."""
+        return as_sent(self._trunk, caller_id) if on_trunk(to) else caller_id
 
     def _channel(self, call_id: CallId) -> str:
         channel = self._arrived.get(call_id, call_id)
@@ -214,9 +221,14 @@ class AriPbx:
         if channel not in self._news:
             self._welcome(channel, message)
             return
+        if (bridge := self._bridges.bridge_for(channel, message)) is not None:
+            self._run(self._bridges.enter(channel, bridge))
+            return
         event = self._news[channel].event_of(message)
         if isinstance(event, FarEndGone):
             self._forget(channel)
+            if (parted := self._bridges.leave(channel)) is not None:
+                self._run(self._bridges.close(*parted))
         if event is not None:
             self._tell(event)
 
@@ -225,6 +237,7 @@ class AriPbx:
         channels = list(self._news)
         self._news.clear()
         self._arrived.clear()
+        self._bridges.forget()
         self._tell(PbxLost(why))
         # Should only the connection be lost and not Asterisk, this makes true what was just told.
         for channel in channels:

@@ -55,9 +55,12 @@ MODULES: Final = (
     # media to us
     "res_audiosocket",
     "app_audiosocket",
-    # a transfer: two channels in touch
+    # a transfer: two channels in touch, or the carrier asked to do it
     "bridge_simple",
+    "res_ari_bridges",
     "app_dial",
+    "app_transfer",
+    "res_pjsip_refer",
     # dialplan
     "pbx_config",
     "app_senddtmf",

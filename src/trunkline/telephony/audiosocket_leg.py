@@ -96,12 +96,14 @@ class AudioSocketLeg(asyncio.Protocol):
         return self._call_id
 
     def attach(self, listener: LegListener) -> None:
-        """Start the media. To be called within `on_leg`: audio that comes sooner is dropped and counted."""
-        if self._listener is not None:
-            raise RuntimeError("a leg has one listener")
-        self._listener = listener
+        """Start the media. To be called within `on_leg`: audio that comes sooner is dropped and counted.
+
+        Another listener takes the place of the one before, who hears of the leg no more.
+        """
+        first, self._listener = self._listener is None, listener
         if self._why is None:
-            self._clock.add(self)
+            if first:
+                self._clock.add(self)
         else:
             self._tell_closed(listener, self._why)
 

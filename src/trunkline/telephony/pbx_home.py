@@ -133,6 +133,7 @@ class PbxHome:
             external_address=settings.asterisk.external_address,
             local_nets=settings.asterisk.local_nets,
             tls=tls_files(settings.asterisk) if secure else TlsFiles(),
+            sip_hosts=tuple(host for transfer in settings.transfers.values() if (host := transfer.sip_host)),
             modules=tuple(module for module in MODULES if module in program.modules()),
         )
 

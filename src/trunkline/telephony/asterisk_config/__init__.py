@@ -18,11 +18,14 @@ from trunkline.telephony.asterisk_config.dialplan import (
     CALL_VARIABLE,
     GONE_CONTEXT,
     GONE_EVENT,
+    JOIN_VARIABLE,
+    JOINED,
     NEXT_VARIABLE,
 )
 from trunkline.telephony.asterisk_config.pjsip import TRUNK_ENDPOINT, dial_string
 from trunkline.telephony.asterisk_config.private import ARI_USER, AsteriskInstance, render
 from trunkline.telephony.asterisk_config.sections import host_and_port
+from trunkline.telephony.asterisk_config.targets import on_trunk, refer_string, target_string
 
 __all__ = [
     "ANSWER_EXTENSION",
@@ -35,10 +38,15 @@ __all__ = [
     "CALL_VARIABLE",
     "GONE_CONTEXT",
     "GONE_EVENT",
+    "JOINED",
+    "JOIN_VARIABLE",
     "NEXT_VARIABLE",
     "TRUNK_ENDPOINT",
     "AsteriskInstance",
     "dial_string",
     "host_and_port",
+    "on_trunk",
+    "refer_string",
     "render",
+    "target_string",
 ]

@@ -8,12 +8,14 @@ from typing import Final
 
 from trunkline.settings import TrunkSettings
 from trunkline.telephony.asterisk_config.carriers import Carrier, as_sent, carrier_of, literal_addresses
-from trunkline.telephony.asterisk_config.dialplan import ARRIVAL_CONTEXT
+from trunkline.telephony.asterisk_config.dialplan import ARRIVAL_CONTEXT, GONE_CONTEXT
 from trunkline.telephony.asterisk_config.sections import Options, host_and_port
 from trunkline.telephony.asterisk_config.transports import transport_name, transport_parameter
 
 TRUNK_ENDPOINT: Final = "trunkline-trunk"
 """Its name clashes with nothing in an Asterisk of somebody's own."""
+SIP_ENDPOINT: Final = "trunkline-sip"
+"""For SIP addresses that people are put through to. Nobody is let in by it."""
 RTP_SILENCE_SECONDS: Final = 60
 """A far end that sends no RTP for this long is taken for gone: its BYE was lost."""
 REGISTRATION_SECONDS: Final = 600
@@ -60,15 +62,23 @@ def trunk_sections(trunk: TrunkSettings, media_address: str) -> Sequence[tuple[s
     return found
 
 
-def access_list(trunk: TrunkSettings) -> Sequence[tuple[str, Options]]:
+def sip_address_sections(trunk: TrunkSettings, media_address: str) -> Sequence[tuple[str, Options]]:
+    """The endpoint for SIP addresses, which calls go out by and none comes in. `media_address` as for the trunk's."""
+    options: Options = [("type", "endpoint"), ("context", GONE_CONTEXT), ("identify_by", "ip"), *_media(trunk)]
+    return [(SIP_ENDPOINT, [*options, *_media_address(media_address)])]
+
+
+def access_list(trunk: TrunkSettings, others: Sequence[str] = ()) -> Sequence[tuple[str, Options]]:
     """Refuses requests from anywhere but the carrier's networks, before anybody looks at them; none where those aren't
     known. It holds for a whole Asterisk: not for one that others use as well.
+
+    `others`: hosts we call directly; where one of them is a name, anybody may ask, and is still known to no endpoint.
     """
     networks = carrier_of(trunk).identify
-    if trunk.host is None or not networks:
+    if trunk.host is None or not networks or not all(map(_literal, others)):
         return []
     # Wherever calls are sent, their end is told from there.
-    networks = tuple(dict.fromkeys((*networks, *literal_addresses(trunk))))
+    networks = tuple(dict.fromkeys((*networks, *literal_addresses(trunk), *others)))
     everybody: Options = [("deny", "0.0.0.0/0"), ("deny", "::/0")]
     return [("trunkline-carrier", [("type", "acl"), *everybody, *(("permit", net) for net in networks)])]
 
@@ -82,16 +92,8 @@ def _endpoint(trunk: TrunkSettings, carrier: Carrier, media_address: str) -> Opt
         ("aors", TRUNK_ENDPOINT),
         ("identify_by", "ip"),
         ("from_domain", _host_and_port(trunk)[0]),
-        ("disallow", "all"),
-        ("allow", ",".join(trunk.codecs)),
-        ("dtmf_mode", "rfc4733"),
-        ("direct_media", "no"),
-        ("rtp_symmetric", "yes"),
-        ("force_rport", "yes"),
-        ("rtp_timeout", RTP_SILENCE_SECONDS),
+        *_media(trunk),
         ("timers", "yes" if carrier.session_timers else "no"),
-        # Carriers transfer only where that was bought.
-        ("allow_transfer", "no"),
     ]
     if trunk.secure:
         options = [*options, ("media_encryption", "sdes")]
@@ -99,9 +101,35 @@ def _endpoint(trunk: TrunkSettings, carrier: Carrier, media_address: str) -> Opt
         options = [*options, ("send_pai", "yes")]
         # A name in From would stand where the number of the call belongs.
         options = [*options, ("from_user", trunk.username)] if trunk.username is not None else options
-    if not ip_address(media_address).is_unspecified:
-        options = [*options, ("media_address", media_address), ("bind_rtp_to_media_address", "yes")]
-    return options
+    return [*options, *_media_address(media_address)]
+
+
+def _media(trunk: TrunkSettings) -> Options:
+    """How audio and keys go, and that nobody but us decides where to."""
+    return [
+        ("disallow", "all"),
+        ("allow", ",".join(trunk.codecs)),
+        ("dtmf_mode", "rfc4733"),
+        ("direct_media", "no"),
+        ("rtp_symmetric", "yes"),
+        ("force_rport", "yes"),
+        ("rtp_timeout", RTP_SILENCE_SECONDS),
+        ("allow_transfer", "no"),
+    ]
+
+
+def _media_address(address: str) -> Options:
+    if ip_address(address).is_unspecified:
+        return []
+    return [("media_address", address), ("bind_rtp_to_media_address", "yes")]
+
+
+def _literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _registration(trunk: TrunkSettings, username: str) -> Options:

@@ -55,6 +55,8 @@ class AsteriskInstance:
     external_address: str | None = None
     local_nets: tuple[str, ...] = ()
     tls: TlsFiles = field(default_factory=TlsFiles)
+    sip_hosts: tuple[str, ...] = ()
+    """Hosts of the SIP addresses that people may be put through to."""
     modules: tuple[str, ...] = MODULES
     """Names without `.so`."""
 
@@ -123,8 +125,9 @@ def _pjsip(instance: AsteriskInstance) -> str:
     return sections(
         ("global", [("type", "global"), ("user_agent", "Trunkline"), ("endpoint_identifier_order", "ip")]),
         *transports(instance.trunk, listening, instance.tls),
-        *pjsip.access_list(instance.trunk),
+        *pjsip.access_list(instance.trunk, instance.sip_hosts),
         *pjsip.trunk_sections(instance.trunk, instance.sip_address),
+        *(pjsip.sip_address_sections(instance.trunk, instance.sip_address) if instance.sip_hosts else ()),
     )
 
 
