@@ -10,6 +10,7 @@ from trunkline.carriers import diagnosis
 from trunkline.conversation.conversation import Conversation
 from trunkline.events import FarEndGone, FarEndProgress, FarEndRinging, LegEvent
 from trunkline.models import CallEnd, CallState
+from trunkline.settings import E164
 
 SIGN_WAIT = 1.0
 """Seconds after dialling in which we wait for a sign of the far end before we cancel: if Asterisk cancels while the
@@ -54,4 +55,5 @@ class OutboundCall(Call):
             q850_cause=gone.q850_cause,
             rang=self._rang,
             ring_timeout=self._ring_timeout,
+            by_trunk=E164.fullmatch(self.record.number) is not None,
         )

@@ -99,3 +99,30 @@ def test_nobody_picked_up() -> None:
 def test_an_answer_without_a_row_is_told_as_it_came() -> None:
     assert ended(499).reason == "The carrier answered 499."
     assert (ended(599, "Strange").disposition, ended(420).disposition) == (Disposition.FAILED, Disposition.REJECTED)
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "rang", "disposition"),
+    [
+        (486, 17, True, Disposition.BUSY),
+        (603, 21, True, Disposition.REJECTED),
+        (403, 21, False, Disposition.REJECTED),
+        (404, 1, False, Disposition.REJECTED),
+        (480, 19, True, Disposition.NO_ANSWER),
+        (503, 42, False, Disposition.FAILED),
+        (503, 21, False, Disposition.FAILED),
+        (408, 19, True, Disposition.NO_ANSWER),
+        (408, 0, False, Disposition.FAILED),
+        (None, 17, False, Disposition.BUSY),
+        (None, 21, True, Disposition.REJECTED),
+        (None, 1, False, Disposition.REJECTED),
+        (None, 18, True, Disposition.NO_ANSWER),
+        (None, 0, False, Disposition.FAILED),
+    ],
+)
+def test_a_colleague_who_is_not_behind_the_trunk(
+    code: int | None, cause: int, rang: bool, disposition: Disposition
+) -> None:
+    end = explain(sip_code=code, sip_reason="No", q850_cause=cause, rang=rang, ring_timeout=30.0, by_trunk=False)
+    assert (end.disposition, end.sip_code) == (disposition, code)
+    assert not any(word in end.reason for word in ("carrier", "trunk", "doctor"))

@@ -248,9 +248,13 @@ def explain(
     q850_cause: int | None,
     rang: bool,
     ring_timeout: float,
+    by_trunk: bool = True,
 ) -> CallEnd:
-    """How a call that was never answered ended. `rang`: 180 or 183 came before."""
-    disposition, sentence = _meaning(sip_code, sip_reason, q850_cause, rang, ring_timeout)
+    """How a call that was never answered ended. `rang`: 180 or 183 came before; `by_trunk`: a carrier was to carry it,
+    not an Asterisk or a phone that people are put through to.
+    """
+    means = _meaning if by_trunk else _meaning_in_the_house
+    disposition, sentence = means(sip_code, sip_reason, q850_cause, rang, ring_timeout)
     return CallEnd(disposition, sentence, HangUpBy.CARRIER, sip_code, sip_reason, q850_cause)
 
 
@@ -272,3 +276,28 @@ def _meaning(
             "host to the letter (an unknown one is not answered at all), trunk.port, and that no firewall drops SIP."
         )
     return FAILED, f"The call could not be set up (Q.850 cause {q850_cause}). Is the trunk reachable?"
+
+
+def _meaning_in_the_house(
+    sip_code: int | None, sip_reason: str | None, q850_cause: int | None, rang: bool, ring_timeout: float
+) -> tuple[Disposition, str]:
+    """The same where no carrier was asked: nothing of the trunk can be the cause."""
+    told = f" ({sip_code} {sip_reason or ''}".rstrip() + ")" if sip_code is not None and sip_code >= 400 else ""
+    if sip_code in (486, 600) or (not told and q850_cause == 17):
+        return BUSY, f"The line was busy{told}."
+    if (
+        sip_code in (480, 487)
+        or (sip_code == 408 and rang)
+        or (not told and rang and q850_cause in {*RING_TIMEOUT_CAUSES, 18})
+    ):
+        return NO_ANSWER, f"Nobody answered within {ring_timeout:g} seconds{told}."
+    if sip_code in (404, 410) or (not told and q850_cause == 1):
+        return REJECTED, f"There is nobody of that name or number{told}. Check the address in `transfers`."
+    if (told and sip_code != 408 and sip_code not in range(500, 600)) or (not told and q850_cause == 21):
+        return REJECTED, f"The call was declined{told}."
+    if told and sip_code != 408:
+        return FAILED, f"The call could not be carried just now{told}."
+    return FAILED, (
+        f"There was no sign of life within {ring_timeout:g} seconds (Q.850 cause {q850_cause}). Check the address in "
+        "`transfers`, and that whoever is there is reachable."
+    )
