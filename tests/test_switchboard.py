@@ -31,7 +31,7 @@ from trunkline.errors import (
 )
 from trunkline.events import CallUpdate, FarEndAnswered, FarEndGone, FarEndProgress, FarEndRinging, PbxEvent, PbxLost
 from trunkline.models import CallId, CallRecord, CallRequest, CallState, Direction, Disposition, HangUpBy
-from trunkline.ports import BrainAction, BrainSession, CallBriefing, CallLeg, LegListener, Say, Transfer
+from trunkline.ports import BrainAction, BrainSession, CallBriefing, CallLeg, Extension, LegListener, Say, Transfer
 from trunkline.settings import AgentSettings, ServiceSettings, Settings, TrunkSettings
 from trunkline.switchboard import Agent, Switchboard
 
@@ -49,6 +49,8 @@ class FakePbx:
         self.next: list[tuple[CallId, str]] = []
         self.joined: list[tuple[CallId, CallId]] = []
         self.refuse: PbxUnavailable | None = None
+        self.dialplan: list[Extension] = []
+        self.dialled_into: list[Extension | None] = []
         self._listener: Callable[[PbxEvent], None] = lambda event: None
 
     def on_event(self, listener: Callable[[PbxEvent], None]) -> None:
@@ -57,10 +59,22 @@ class FakePbx:
     def report(self, event: PbxEvent) -> None:
         self._listener(event)
 
-    async def dial(self, call_id: CallId, to: str, *, caller_id: str | None, ring_timeout: float) -> None:
+    async def dial(
+        self,
+        call_id: CallId,
+        to: str,
+        *,
+        caller_id: str | None,
+        ring_timeout: float,
+        extension: Extension | None = None,
+    ) -> None:
         if self.refuse is not None:
             raise self.refuse
         self.dialled.append((call_id, to, caller_id))
+        self.dialled_into.append(extension)
+
+    async def find_extension(self, context: str, number: str) -> Extension | None:
+        return next((found for found in self.dialplan if found.context == context), None)
 
     async def press_key(self, call_id: CallId, key: str, *, seconds: float) -> None:
         self.pressed.append(key)

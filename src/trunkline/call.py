@@ -72,6 +72,8 @@ PAUSE_SECONDS = 0.5
 """Of a `w` or a comma among keys that the agent sends."""
 CAUSE_WAIT = 1.0
 """Seconds we wait for Asterisk's word on a channel whose audio has ended."""
+WORD_WAIT = 30.0
+"""The same while the connection to it is broken: only behind that is it known who or what ended it."""
 MEDIA_WAIT = 5.0
 """Seconds between an answer and its audio before the call counts as failed."""
 RTP_TIMEOUT_CAUSE = 44
@@ -88,7 +90,7 @@ CANCELLED_BY: Final = {
 }
 PUT_THROUGH: Final = ("ANSWER", "REFERRED")
 """What Asterisk says of a transfer that somebody took: itself, or the carrier."""
-RESTARTED: Final = "It is started again by itself: place the call once more."
+UNREACHABLE: Final = PbxLost("it can't be reached", "Place the call once more when it is back.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,12 @@ class Call(ABC):
                 settle(self._gone, event)
 
     def pbx_lost(self, event: PbxLost) -> None:
-        """Asterisk is gone and the channel with it; one that only hangs would keep the leg open for ever."""
+        """Asterisk is gone and the channel with it; one that only hangs would keep the leg open for ever.
+
+        Not where the call has come through another Asterisk than the one we place calls on.
+        """
+        if self._channel is not self._line.pbx:
+            return
         settle(self._gone, event)
         self._close_leg()
 
@@ -344,7 +351,9 @@ class Call(ABC):
             return self._taken_back(self._end_asked.result())
         gone = self._gone.result()
         if isinstance(gone, PbxLost):
-            return self._broken(f"Asterisk was lost before the call was answered ({gone.why}). {RESTARTED}")
+            return self._broken(f"Asterisk was lost before the call was answered ({gone.why}). {gone.remedy}")
+        if gone.unseen:
+            return self._broken("The call ended while Asterisk could not be asked about it: how is not known.")
         if self.record.state is CallState.ANSWERED:
             return self._answered_in_vain(gone)
         return self._never_answered(gone)
@@ -401,9 +410,14 @@ class Call(ABC):
         """The conversation is over: wait for Asterisk's word, then say whose doing it was."""
         if ending.transferred_to is None:
             await asyncio.wait({self._gone}, timeout=CAUSE_WAIT)
+            if ending.by is HangUpBy.PERSON and self._pbx_is_silent():
+                news: set[asyncio.Future[Any]] = {self._gone, self._end_asked}
+                await asyncio.wait(news, timeout=WORD_WAIT, return_when=asyncio.FIRST_COMPLETED)
+                if self._pbx_is_silent():
+                    settle(self._gone, UNREACHABLE)
         gone = self._gone.result() if self._gone.done() else None
         if isinstance(gone, PbxLost):
-            return self._broken(f"Asterisk was lost during the call ({gone.why}). {RESTARTED}")
+            return self._broken(f"Asterisk was lost during the call ({gone.why}). {gone.remedy}")
         cause = gone.q850_cause if gone else None
         by, why = ending.by, ending.reason
         if self._end_asked.done():
@@ -414,6 +428,11 @@ class Call(ABC):
         if ending.transferred_to is not None and gone is not None and gone.transfer not in (None, *PUT_THROUGH):
             why = f"{why.rstrip('.')}, but nobody answered there ({gone.transfer})."
         return CallEnd(Disposition.ANSWERED, why, by, sip_code=200, q850_cause=cause)
+
+    def _pbx_is_silent(self) -> bool:
+        """It has told nothing of the channel's end, and can't at the moment."""
+        ours = self._channel is self._line.pbx
+        return ours and not self._line.pbx.ready and not self._gone.done() and not self._end_asked.done()
 
     def _taken_back(self, by: HangUpBy) -> CallEnd:
         """We gave it up before there was a conversation."""

@@ -47,6 +47,8 @@ class FarEndGone:
     """Reason phrase as the carrier sent it."""
     transfer: str | None = None
     """How the transfer went, where there was one: Asterisk's DIALSTATUS (`ANSWER`, `BUSY`, `NOANSWER` …)."""
+    unseen: bool = False
+    """It ended while the connection to Asterisk was broken: nobody knows how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class PbxLost:
     """Asterisk went away; every channel it had is gone with it."""
 
     why: str
+    remedy: str = "It is started again by itself: place the call once more."
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from trunkline.call import Call, settle
+from trunkline.call import UNREACHABLE, WORD_WAIT, Call, settle
 from trunkline.carriers import diagnosis
 from trunkline.conversation.conversation import Conversation
 from trunkline.events import FarEndGone, FarEndProgress, FarEndRinging, LegEvent
 from trunkline.models import CallEnd, CallState
+from trunkline.ports import Extension
 from trunkline.settings import E164
 
 SIGN_WAIT = 1.0
@@ -23,6 +24,14 @@ class OutboundCall(Call):
     _rang = False
     _dialled_at = 0.0
     _sign: asyncio.Future[None] | None = None
+    _overdue: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        try:
+            await super().run()
+        finally:
+            if self._overdue is not None:
+                self._overdue.cancel()
 
     def far_end(self, event: LegEvent) -> None:
         if self._sign is not None:
@@ -31,13 +40,26 @@ class OutboundCall(Call):
         super().far_end(event)
 
     async def _begin(self, preparing: asyncio.Future[Conversation]) -> None:
+        await self._dial()
+
+    async def _dial(self, extension: Extension | None = None) -> None:
         loop = asyncio.get_running_loop()
         self._sign = loop.create_future()
         self._change(CallState.DIALLING)
         self._dialled_at = loop.time()
         await self._line.pbx.dial(
-            self.record.id, self.record.number, caller_id=self.record.caller_id, ring_timeout=self._ring_timeout
+            self.record.id,
+            self.record.number,
+            caller_id=self.record.caller_id,
+            ring_timeout=self._ring_timeout,
+            extension=extension,
         )
+        # Asterisk lets it ring no longer; if it can't say so, somebody has to.
+        self._overdue = loop.call_later(self._ring_timeout + WORD_WAIT, self._no_word)
+
+    def _no_word(self) -> None:
+        if self.record.state is not CallState.ANSWERED:
+            settle(self._gone, UNREACHABLE)
 
     async def _give_up(self) -> None:
         assert self._sign is not None

@@ -114,6 +114,14 @@ class TurnChannel(ChannelControl, CallLeg, Protocol):
         """The key pressed next; empty after so many seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A place in the phone system's own dialplan."""
+
+    context: str
+    name: str
+
+
 class Pbx(ChannelControl, Protocol):
     """The phone system's control side (Asterisk's ARI)."""
 
@@ -123,7 +131,15 @@ class Pbx(ChannelControl, Protocol):
     @property
     def ready(self) -> bool: ...
 
-    async def dial(self, call_id: CallId, to: str, *, caller_id: str | None, ring_timeout: float) -> None:
+    async def dial(
+        self,
+        call_id: CallId,
+        to: str,
+        *,
+        caller_id: str | None,
+        ring_timeout: float,
+        extension: Extension | None = None,
+    ) -> None:
         """Place a call to what `connect_next` takes. Progress follows as events, always ending in `FarEndGone` or
         `PbxLost`.
 
@@ -134,6 +150,13 @@ class Pbx(ChannelControl, Protocol):
         """When the media of both has been closed, they hear each other; when one hangs up, the other is hung up on.
 
         Raises `PbxUnavailable` when it could not be arranged: where `one` is gone, `other` is as it was.
+        """
+
+
+    async def find_extension(self, context: str, number: str) -> Extension | None:
+        """Where in `context` of the dialplan a call to `number` runs; `None` where that context isn't ours to use.
+
+        Raises `PbxUnavailable`.
         """
 
 

@@ -16,6 +16,7 @@ from trunkline.call import Call, Line
 from trunkline.colleague_call import TRANSFER_OF, ColleagueCall, manners_for, mind_for
 from trunkline.conversation.conversation import Senses
 from trunkline.dialling.guards import Guards
+from trunkline.dialplan_call import DialplanCall
 from trunkline.errors import (
     CallEnded,
     CallerBlocked,
@@ -78,6 +79,10 @@ class Agent:
     senses: Senses | None = None
 
 
+DIALPLAN: Final = Agent(AgentSettings(), Announcement(""))
+"""Stands for the agent of a call that a context of the dialplan has."""
+
+
 class Switchboard:
     """Use it as an async context manager: leaving it ends every call and writes everything down."""
 
@@ -103,6 +108,8 @@ class Switchboard:
         recordings = await self._line.recordings.repair()
         for orphan in await self._store.close_orphans(end, datetime.now(UTC), recordings=recordings):
             log.warning("Call %s was open when the service stopped; it is closed now", orphan)
+            # An Asterisk that outlived the service may have it still.
+            await self._line.pbx.hang_up(orphan)
         self._writing = asyncio.create_task(self._journal.run(), name="journal")
         return self
 
@@ -121,10 +128,12 @@ class Switchboard:
     async def place_call(self, request: CallRequest) -> CallRecord:
         """Dial. Returns as soon as the call is written down; its progress goes to the watchers.
 
+        Where no agent has the name, a context of the phone system's own dialplan may: it has the call then.
+
         Raises `UnknownAgent`, `InvalidNumber`, `CallerIdNotAllowed`, `TrunkNotConfigured`, `PbxUnavailable`,
         `TooManyCalls`, `DiallingRefused` or `StoreError`; nothing was dialled then.
         """
-        agent = self._agent(request.agent)
+        agent = self._agents.get(request.agent) or await self._dialplan(request)
         to_e164(request.number)
         caller_id = self._check(request)
         call_id = CallId(str(uuid.uuid4()))
@@ -142,7 +151,8 @@ class Switchboard:
             script=request.script,
             callback_url=request.callback_url,
         )
-        call = OutboundCall(
+        kind = DialplanCall if agent is DIALPLAN else OutboundCall
+        call = kind(
             record,
             agent.settings,
             agent.brain,
@@ -253,6 +263,11 @@ class Switchboard:
         await self._journal.drain()
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _dialplan(self, request: CallRequest) -> Agent:
+        """Raises `UnknownAgent`, `PbxUnavailable`."""
+        extension = await self._line.pbx.find_extension(request.agent, request.number)
+        return self._agent(request.agent) if extension is None else DIALPLAN
 
     def _agent(self, name: str) -> Agent:
         if (agent := self._agents.get(name)) is None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import re
+import ssl
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ import httpx
 from trunkline.errors import InvalidNumber, PbxUnavailable
 from trunkline.events import CallArrived, FarEndGone, PbxEvent, PbxLost, PbxReady
 from trunkline.models import CallId
+from trunkline.ports import Extension
 from trunkline.settings import E164, TrunkSettings
 from trunkline.telephony.ari_bridges import Bridges
 from trunkline.telephony.ari_connection import AriConnection
@@ -41,10 +43,10 @@ log = logging.getLogger(__name__)
 class AriPbx:
     """Fits the port `Pbx`. `async with AriPbx(address, trunk) as pbx:` – connected inside the block.
 
-    Entering raises `PbxUnavailable` when Asterisk can't be reached.
+    Entering raises `PbxUnavailable` when Asterisk can't be reached. `tls`: for an address with https.
     """
 
-    def __init__(self, ari: AriAddress, trunk: TrunkSettings) -> None:
+    def __init__(self, ari: AriAddress, trunk: TrunkSettings, tls: ssl.SSLContext | None = None) -> None:
         self._ari = ari
         self._trunk = trunk
         self._listeners: list[Callable[[PbxEvent], None]] = []
@@ -52,7 +54,9 @@ class AriPbx:
         self._arrived: dict[CallId, str] = {}
         self._dialling: dict[str, asyncio.Task[None]] = {}
         self._errands: set[asyncio.Task[None]] = set()
-        self._connection = AriConnection(ari, self)
+        self._unreached: dict[str, int | None] = {}
+        """Channels whose order to end did not arrive, with the cause."""
+        self._connection = AriConnection(ari, tls)
         self._http = self._connection.http
         self._bridges = Bridges(self._connection)
 
@@ -64,7 +68,7 @@ class AriPbx:
         return self._connection.ready
 
     async def __aenter__(self) -> Self:
-        await self._connection.open()
+        await self._connection.open(self)
         return self
 
     async def __aexit__(
@@ -79,7 +83,15 @@ class AriPbx:
 
     # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def dial(self, call_id: CallId, to: str, *, caller_id: str | None, ring_timeout: float) -> None:
+    async def dial(
+        self,
+        call_id: CallId,
+        to: str,
+        *,
+        caller_id: str | None,
+        ring_timeout: float,
+        extension: Extension | None = None,
+    ) -> None:
         """Places a call; see `Pbx.dial`. Also raises `InvalidNumber`, `TrunkNotConfigured`.
 
         `call_id` must be a UUID: it becomes the channel's id and the name of its media connection.
@@ -91,8 +103,8 @@ class AriPbx:
             raise PbxUnavailable("Asterisk is not running at the moment.", remedy="It is being started: try again.")
         parameters = {
             "endpoint": endpoint,
-            "context": CALL_CONTEXT,
-            "extension": CALL_EXTENSION,
+            "context": extension.context if extension else CALL_CONTEXT,
+            "extension": extension.name if extension else CALL_EXTENSION,
             "priority": "1",
             "channelId": str(uuid.UUID(call_id)),
             "timeout": str(math.ceil(ring_timeout)),
@@ -130,6 +142,10 @@ class AriPbx:
             raise PbxUnavailable(
                 f"Asterisk refused to dial: {response.text[:200]}", remedy="Its log (`pbx/log/messages.log`) says why."
             )
+
+    async def find_extension(self, context: str, number: str) -> Extension | None:
+        """See `Pbx.find_extension`. The dialplan of a private Asterisk holds nothing but what we need ourselves."""
+        return None
 
     async def answer(self, call_id: CallId) -> None:
         """Answers a call that has arrived; see `ChannelControl.answer`."""
@@ -204,13 +220,17 @@ class AriPbx:
         except httpx.HTTPError as error:
             # If Asterisk is gone, so is the channel; if it hangs, the websocket notices.
             log.warning("channel %s: no answer to the order to hang up (%s)", channel, type(error).__name__)
+            self._unreached[channel] = cause
             return False
         return response.status_code == httpx.codes.NO_CONTENT
 
     # ── events ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def greet(self) -> None:
-        """Notes that Asterisk is there."""
+        """Notes that Asterisk is there, and tells it what it has missed."""
+        missed, self._unreached = self._unreached, {}
+        for channel, cause in missed.items():
+            await self._delete(channel, cause)
         info = (await self._http.get("/asterisk/info", params={"only": "system"})).raise_for_status().json()
         version = str(info.get("system", {}).get("version", "unknown"))
         self._tell(PbxReady(version.partition("+")[0]))
@@ -233,12 +253,16 @@ class AriPbx:
             self._tell(event)
 
     def lose(self, why: str) -> None:
-        """Nobody knows what becomes of the calls, so they are over."""
+        """Nobody knows what becomes of the calls."""
+        self._abandon(PbxLost(why))
+
+    def _abandon(self, lost: PbxLost) -> None:
+        """All calls are over."""
         channels = list(self._news)
         self._news.clear()
         self._arrived.clear()
         self._bridges.forget()
-        self._tell(PbxLost(why))
+        self._tell(lost)
         # Should only the connection be lost and not Asterisk, this makes true what was just told.
         for channel in channels:
             self._run(self._end(channel))

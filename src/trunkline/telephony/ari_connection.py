@@ -33,6 +33,7 @@ _REQUEST_SECONDS: Final = 5.0
 _PING_SECONDS: Final = 10.0
 """An Asterisk that hangs is noticed after two of these."""
 _REFUSED: Final = (401, 403)
+_UNTRUSTED: Final = "CERTIFICATE_VERIFY_FAILED"
 
 
 class Desk(Protocol):
@@ -52,11 +53,10 @@ class Desk(Protocol):
 
 
 class AriConnection:
-    """Works between `open` and `close`. `tls`: for an address with https."""
+    """Requests work until `close`, events come between `open` and `stop`. `tls`: for an address with https."""
 
-    def __init__(self, ari: AriAddress, desk: Desk, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, ari: AriAddress, tls: ssl.SSLContext | None = None) -> None:
         self._ari = ari
-        self._desk = desk
         self._tls = tls
         self._connected = asyncio.Event()
         self._fault = PbxUnavailable("no attempt yet")
@@ -76,9 +76,9 @@ class AriConnection:
     def ready(self) -> bool:
         return self._connected.is_set()
 
-    async def open(self) -> None:
+    async def open(self, desk: Desk) -> None:
         """Returns when it stands. Raises `PbxUnavailable` when it doesn't after a while; it is closed then."""
-        self._listening = asyncio.create_task(self._listen(), name="ari-events")
+        self._listening = asyncio.create_task(self._listen(desk), name="ari-events")
         try:
             async with asyncio.timeout(_FIRST_CONNECT_SECONDS):
                 await self._connected.wait()
@@ -115,7 +115,7 @@ class AriConnection:
             said = re.search(r"^Message: (.+?)\r?$", response.text, re.MULTILINE)
             raise PbxUnavailable(f"Asterisk refused {action}: {said[1] if said else f'HTTP {response.status_code}'}.")
 
-    async def _listen(self) -> None:
+    async def _listen(self, desk: Desk) -> None:
         credentials = base64.b64encode(f"{self._ari.user}:{self._ari.password}".encode()).decode()
         address = self._ari.url.replace("http", "ws", 1) + f"/events?app={ARI_APP}&subscribeAll=true"
         attempt = 0
@@ -133,9 +133,9 @@ class AriConnection:
                     ping_timeout=_PING_SECONDS,
                     close_timeout=1,
                 ) as socket:
-                    await self._greet()
+                    await self._greet(desk)
                     attempt = 0
-                    await self._read(socket)
+                    await self._read(socket, desk)
             except (
                 OSError,
                 TimeoutError,
@@ -144,45 +144,45 @@ class AriConnection:
                 httpx.HTTPError,
                 PbxUnavailable,
             ) as error:
-                why = str(error) if isinstance(error, PbxUnavailable) else f"{type(error).__name__}: {error}"
-                self._note(self._explained(error, why))
+                why = _words(error)
+                self._note(self.explained(error))
             if self.ready:
                 log.error("The connection to Asterisk is lost: %s", why)
                 self._connected.clear()
-                self._desk.lose(why)
+                desk.lose(why)
             await asyncio.sleep(_BACK_OFF[min(attempt, len(_BACK_OFF) - 1)])
             attempt += 1
 
-    async def _greet(self) -> None:
+    async def _greet(self, desk: Desk) -> None:
         """Tells the new connection which events we want."""
         allowed = {"allowed": [{"type": kind} for kind in WANTED]}
         (await self.http.put(f"/applications/{ARI_APP}/eventFilter", json=allowed)).raise_for_status()
-        await self._desk.greet()
+        await desk.greet()
         self._connected.set()
 
-    async def _read(self, socket: ClientConnection) -> None:
+    async def _read(self, socket: ClientConnection, desk: Desk) -> None:
         async for text in socket:
             if (message := message_of(text)) is None:
                 log.warning("Asterisk sent something that is no event: %r", text[:100])
             else:
-                self._desk.receive(message)
+                desk.receive(message)
 
     def _note(self, fault: PbxUnavailable) -> None:
         if str(fault) != str(self._fault) and not self.ready:
             log.warning("%s", fault)
         self._fault = fault
 
-    def _explained(self, error: Exception, why: str) -> PbxUnavailable:
+    def explained(self, error: Exception) -> PbxUnavailable:
         """What whoever runs that Asterisk can do about it."""
         url = self._ari.url
+        if _UNTRUSTED in str(error):
+            return PbxUnavailable(
+                f"The certificate of {url} is not trusted: {error}.",
+                remedy="Set asterisk.ari_ca to who signed it; asterisk.ari_url has to name the host as it does.",
+            )
         match error:
             case PbxUnavailable():
                 return error
-            case ssl.SSLCertVerificationError():
-                return PbxUnavailable(
-                    f"The certificate of {url} is not trusted: {error.verify_message}.",
-                    remedy="Set asterisk.ari_ca to the authority that signed it.",
-                )
             case (
                 websockets.InvalidStatus(response=websockets.Response(status_code=status))
                 | httpx.HTTPStatusError(response=httpx.Response(status_code=status))
@@ -199,4 +199,8 @@ class AriConnection:
                     "loaded; the address ends as http.conf's prefix and /ari.",
                 )
             case _:
-                return PbxUnavailable(f"Asterisk doesn't answer at {url}: {why}.")
+                return PbxUnavailable(f"Asterisk doesn't answer at {url}: {_words(error)}.")
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, PbxUnavailable) else f"{type(error).__name__}: {error}"
