@@ -13,7 +13,7 @@ import threading
 import time
 import wave
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,11 @@ import psutil
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector, tone
 from trunkline.app import House, bind, open_house, serving
 from trunkline.audio import SAMPLE_RATE
+from trunkline.brains import make_brain
 from trunkline.conversation.conversation import Senses
 from trunkline.events import CallCreated, CallStateChanged, CallUpdate
 from trunkline.models import CallId, CallState
+from trunkline.ports import Brain
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.scenario import Scenario
@@ -37,6 +39,7 @@ from trunkline.settings import (
     ListeningSettings,
     ServiceSettings,
     Settings,
+    TransferSettings,
     TrunkSettings,
 )
 
@@ -258,6 +261,8 @@ async def open_premises(
     voice: FakeTextToSpeech | None = None,
     ears: FakeSpeechToText | None = None,
     incoming: IncomingSettings = IncomingSettings(),
+    transfers: Mapping[str, TransferSettings] | None = None,
+    brains: Callable[[AgentSettings], Brain] = make_brain,
     **agent: Any,
 ) -> AsyncIterator[Premises]:
     """A house with one agent, `brief`. `ring_timeout` may be shorter than the settings allow for people."""
@@ -278,6 +283,7 @@ async def open_premises(
     )
     settings = Settings(
         incoming=incoming,
+        transfers=dict(transfers or {}),
         service=ServiceSettings(data_dir=folder / "data", port=0),
         trunk=trunk if ring_timeout is None else trunk.model_copy(update={"ring_timeout": ring_timeout}),
         agents={AGENT: AgentSettings.model_validate(manners | agent)},
@@ -286,7 +292,7 @@ async def open_premises(
     with bind("127.0.0.1", 0) as sock:
         url = "http://{}:{}".format(*sock.getsockname())
         async with (
-            open_house(settings, senses=Senses(*doubles)) as house,
+            open_house(settings, senses=Senses(*doubles), brains=brains) as house,
             serving(house, sock),
             # One connection per request: kept ones would come and go among the files that are counted.
             httpx.AsyncClient(base_url=url, trust_env=False, timeout=TIMEOUT, headers={"connection": "close"}) as http,

@@ -35,6 +35,7 @@ class ColleagueAsked:
         self._person = person
         self._values = values
         self._answers = 0
+        self._taken = False
 
     async def open(self, briefing: CallBriefing) -> BrainSession:
         return self
@@ -44,9 +45,12 @@ class ColleagueAsked:
 
     async def reply(self, turn: PersonTurn) -> AsyncGenerator[BrainAction, None]:
         self._answers += 1
-        answer = meant(turn)
+        answer = self._taken or meant(turn)
         if answer:
-            yield Say(self._manners.taken)
+            if not self._taken:
+                self._taken = True
+                yield Say(self._manners.taken)
+            # Also behind a "hello?" that cuts this off.
             yield Transfer(self._person)
             yield HangUp()  # reached only where that could not be arranged
         elif answer is None and self._answers < ATTEMPTS:
