@@ -38,11 +38,10 @@ from trunkline.store.ledger import SqlLedger
 from trunkline.switchboard import Agent, Switchboard
 from trunkline.telephony.agi_server import AgiServer
 from trunkline.telephony.agi_turns import SharedFolder, clear
-from trunkline.telephony.ari import AriPbx
-from trunkline.telephony.asterisk_fetch import provide_asterisk
 from trunkline.telephony.audiosocket_server import AudioSocketServer
 from trunkline.telephony.pacing_clock import PacingClock
 from trunkline.telephony.pbx import PrivateAsterisk
+from trunkline.telephony.phone_system import PhoneSystem, open_phone_system
 from trunkline.tracing import Tracing, tracer
 from trunkline.web import Callbacks, Metrics, Part, create_app
 
@@ -54,13 +53,22 @@ class House:
     """Everything that runs, for whoever serves it or tests it."""
 
     switchboard: Switchboard
-    asterisk: PrivateAsterisk
-    audio: AudioSocketServer
+    phone: PhoneSystem
     clock: PacingClock
     load: LoadGauge
     web: FastAPI
     agi: tuple[str, int] | None = None
     """Where the AGI door is, if it is open."""
+
+    @property
+    def asterisk(self) -> PrivateAsterisk:
+        """Ours; to be asked for only where it is."""
+        assert self.phone.private is not None, "attached to one that isn't ours"
+        return self.phone.private
+
+    @property
+    def audio(self) -> AudioSocketServer:
+        return self.phone.audio
 
 
 @asynccontextmanager
@@ -91,15 +99,8 @@ async def open_house(
         load = LoadGauge(senses.waiting)
         clock.watch(load.woke)
         clock.at_rest(load.rests)
-        audio = AudioSocketServer(clock)
-        # An Asterisk whose dialplan hands us calls brings their audio to the address at which it found us.
-        host, port = await audio.start(settings.agi.host if settings.agi.enabled else "127.0.0.1")
-        house.push_async_callback(audio.close)
-        program = await provide_asterisk(settings.asterisk, lambda what, _: log.info("%s", what))
-        ours = "127.0.0.1" if host == "0.0.0.0" else host
-        asterisk = await house.enter_async_context(PrivateAsterisk(program, settings, audiosocket=f"{ours}:{port}"))
-        pbx = await house.enter_async_context(AriPbx(asterisk.ari, settings.trunk))
-        line = Line(pbx, audio, senses, shelf, load)
+        phone = await house.enter_async_context(open_phone_system(settings, clock))
+        line = Line(phone.pbx, phone.audio, senses, shelf, load)
         ledger = SqlLedger(store.tables)
         guards = Guards(settings, ledger)
         switchboard = Switchboard(settings, agents, line, store, guards)
@@ -112,11 +113,11 @@ async def open_house(
             house.push_async_callback(failed.close)
             switchboard.watch(failed.watch)
         await house.enter_async_context(switchboard)
-        agi = await _open_agi_door(settings, switchboard, port, house) if settings.agi.enabled else None
+        agi = await _open_agi_door(settings, switchboard, phone.audio_port, house) if settings.agi.enabled else None
 
         def health() -> Mapping[str, Part]:
             return {
-                "pbx": Part(pbx.ready, {"version": program.version}),
+                "pbx": Part(phone.pbx.ready, {"version": phone.version, "mode": settings.asterisk.mode}),
                 # No trunk is a state to be told of, not a fault: incoming calls and the console work without one.
                 "trunk": Part(True, {"configured": settings.trunk.host is not None}),
                 "speech": Part(True, {"model": settings.speech.stt_model, "voice": settings.speech.tts_engine}),
@@ -128,11 +129,11 @@ async def open_house(
             store,
             settings.service,
             recordings=settings.service.data_dir / "recordings",
-            metrics=Metrics(lambda: audio.counters, clock.report, load, engines.counters if engines else None),
+            metrics=Metrics(lambda: phone.audio.counters, clock.report, load, engines.counters if engines else None),
             health=health,
         )
         house.enter_context(collector_at_bay())
-        yield House(switchboard, asterisk, audio, clock, load, web, agi)
+        yield House(switchboard, phone, clock, load, web, agi)
 
 
 async def _open_agi_door(

@@ -152,7 +152,6 @@ class Pbx(ChannelControl, Protocol):
         Raises `PbxUnavailable` when it could not be arranged: where `one` is gone, `other` is as it was.
         """
 
-
     async def find_extension(self, context: str, number: str) -> Extension | None:
         """Where in `context` of the dialplan a call to `number` runs; `None` where that context isn't ours to use.
 

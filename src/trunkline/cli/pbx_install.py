@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.text import Text
 
 from trunkline.carriers.twilio.secrets_file import keep, strong_password
-from trunkline.cli.shared import AUDIOSOCKET, MASK, SECRETS_FILE, load_settings
-from trunkline.errors import PbxUnavailable
+from trunkline.cli.shared import MASK, SECRETS_FILE, load_settings
+from trunkline.errors import PbxUnavailable, SettingsError
 from trunkline.settings import ENV_PREFIX, Settings
+from trunkline.settings.section import ipv4_networks
 from trunkline.telephony import pbx_install
 from trunkline.telephony.asterisk_config.transports import TlsFiles
 from trunkline.telephony.encryption import tls_files
@@ -42,7 +43,12 @@ def install(  # noqa: PLR0917 - Typer passes options by name
     context: typer.Context,
     into: Folder,
     agi: Annotated[str | None, typer.Option(help="host:port where that Asterisk reaches [agi]; empty: as set.")] = None,
-    audiosocket: Annotated[str, typer.Option(help="host:port that takes the audio of answered calls.")] = AUDIOSOCKET,
+    audiosocket: Annotated[
+        str | None, typer.Option(help="host:port where that Asterisk brings the audio of calls; empty: as set.")
+    ] = None,
+    permit: Annotated[
+        list[str] | None, typer.Option(help="Network trunkline serve comes from, where it is another machine's.")
+    ] = None,
     asterisk_conf: AsteriskConf = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; status 2 if anything.")] = False,
     no_reload: NoReload = False,
@@ -57,10 +63,11 @@ def install(  # noqa: PLR0917 - Typer passes options by name
     guest = Guest(
         settings,
         agi or f"{settings.agi.host}:{settings.agi.port}",
-        audiosocket,
+        audiosocket or f"{settings.asterisk.audio_host}:{settings.asterisk.audio_port}",
         password.get_secret_value(),
         tls_files(settings.asterisk) if settings.trunk.secure else TlsFiles(),
         existing.transport(settings),
+        _networks(permit or ()),
     )
     files = render_folder(guest)
     _tell(asyncio.run(pbx_install.findings(existing, place, settings, files, asterisk)))
@@ -107,6 +114,14 @@ def uninstall(
         CONSOLE.print(Text("! ", "yellow") + Text(f"{path} isn't ours and stays."))
     if asterisk is not None:
         CONSOLE.print("Asterisk has read its configuration again.")
+
+
+def _networks(written: Sequence[str]) -> tuple[str, ...]:
+    """Raises `SettingsError`."""
+    try:
+        return ipv4_networks(written)
+    except ValueError as error:
+        raise SettingsError(f"--permit: {error}.") from None
 
 
 def _existing(folder: Path, *, writing: bool) -> Existing:

@@ -48,7 +48,8 @@ async def _serve(settings: Settings, announce: bool) -> None:
             host, port = sock.getsockname()[:2]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             if announce:
-                print(json.dumps({"service": url, "asterisk": house.asterisk.pid}), flush=True)
+                private = house.phone.private
+                print(json.dumps({"service": url, "asterisk": private.pid if private else None}), flush=True)
             else:
                 _welcome(settings, url)
             await stop.wait()

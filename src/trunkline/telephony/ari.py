@@ -247,8 +247,6 @@ class AriPbx:
         event = self._news[channel].event_of(message)
         if isinstance(event, FarEndGone):
             self._forget(channel)
-            if (parted := self._bridges.leave(channel)) is not None:
-                self._run(self._bridges.close(*parted))
         if event is not None:
             self._tell(event)
 
@@ -268,8 +266,11 @@ class AriPbx:
             self._run(self._end(channel))
 
     def _forget(self, channel: str) -> None:
+        """It is gone."""
         if (news := self._news.pop(channel, None)) is not None:
             self._arrived.pop(news.call_id, None)
+        if (parted := self._bridges.leave(channel)) is not None:
+            self._run(self._bridges.close(*parted))
 
     def _welcome(self, channel: str, message: Mapping[str, Any]) -> None:
         """Perhaps somebody calls."""

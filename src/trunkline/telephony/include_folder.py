@@ -59,6 +59,8 @@ class Guest:
     """For a transport of ours, on a secure trunk."""
     transport: str | None = None
     """Name of the owner's transport that the trunk uses; `None`: one of ours."""
+    permit: tuple[str, ...] = ()
+    """IPv4 networks beside that machine itself from which our user may use the manager interface."""
 
 
 def render_folder(guest: Guest) -> dict[str, str]:
@@ -76,6 +78,7 @@ def render_folder(guest: Guest) -> dict[str, str]:
         ("secret", guest.password),
         ("deny", "0.0.0.0/0.0.0.0"),
         ("permit", "127.0.0.1/255.255.255.255"),
+        *(("permit", network) for network in guest.permit),
         ("read", "call"),
         ("write", "call"),
     ]
