@@ -52,7 +52,8 @@ class LiveCall:
     ) -> None:
         """Another agent goes on, as soon as the present one has spoken. Raises what its brain raises."""
         controls = self.controls
-        mind = await brain.open(replace(self._call.briefing, agent=name, so_far=controls.so_far))
+        briefing = replace(self._call.briefing, agent=name, script=None, so_far=controls.so_far)
+        mind = await brain.open(briefing)
         try:
             controls.succeed(Successor(name, agent, mind, senses.speech_to_text, senses.text_to_speech, now))
         except WrongMoment:

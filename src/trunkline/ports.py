@@ -301,7 +301,8 @@ class SendKeys:
 class Discreet:
     """Nothing that is said or keyed may be kept, as while a card number is told; or it may again.
 
-    Begins at once, ends when everything said before has been heard. The brain is told all of it, nobody else is.
+    Begins with the first word of the answer or, where that is being heard already, at once; ends when everything said
+    before has been heard. The brain is told all of it, nobody else is.
     """
 
     on: bool

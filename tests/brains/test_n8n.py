@@ -12,6 +12,7 @@ import ssl
 import time
 import wave
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ from trunkline.brains import make_brain
 from trunkline.brains.n8n_request import wav_of
 from trunkline.brains.opened_ahead import READY_SECONDS
 from trunkline.errors import SettingsError
+from trunkline.models import NOT_RECORDED, Speaker, Turn
 from trunkline.ports import (
     RESULT,
     Brain,
     BrainAction,
     BrainSession,
+    Discreet,
     HangUp,
     Note,
     PersonTurn,
@@ -118,6 +121,33 @@ async def test_keys_come_with_silence_for_a_recording(server: N8nServer) -> None
     assert server.turns[0].fields["keys"] == "42"
     with wave.open(io.BytesIO(server.turns[0].file)) as wav:
         assert wav.getnframes() == 4000 and not any(wav.readframes(4000))
+
+
+async def test_notes_and_what_is_withheld_are_told(server: N8nServer) -> None:
+    brain, session = await session_of(server)
+    await collect(session.reply(turn(1, NOT_RECORDED, audio=b"", notes=("One.", "Two."), hidden=True)))
+    await brain.close()
+    fields = server.turns[0].fields
+    assert (fields["notes"], fields["withheld"], fields["transcript"]) == ("One.\nTwo.", "true", NOT_RECORDED)
+
+
+async def test_who_takes_a_call_over_is_told_what_was_said(server: N8nServer) -> None:
+    so_far = (Turn(1, Speaker.AGENT, "Hello.", 0, 1), Turn(2, Speaker.PERSON, "", 2, 2, keys="5"))
+    brain = make_brain(agent_of(server, manners=None))
+    session = await brain.open(replace(BRIEFING, so_far=so_far))
+    await collect(session.greet())
+    await brain.close()
+    assert server.exchanges[0].fields["history"] == [
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": "5"},
+    ]
+
+
+async def test_a_workflow_may_have_nothing_kept(server: N8nServer) -> None:
+    server.plays[:] = [reply({"text": "Your card number?", "discreet": True})]
+    brain, session = await session_of(server)
+    assert await collect(session.reply(turn(1))) == [Discreet(True), Say("Your card number?")]
+    await brain.close()
 
 
 async def test_an_agent_that_does_not_transcribe_sends_no_transcript(server: N8nServer) -> None:

@@ -85,6 +85,8 @@ def test_plain_text(text: str) -> None:
             [Reply("Done."), Reply(results={"day": "Monday", "people": "4"})],
         ),
         ({"text": "Done.", "results": ["Monday"]}, [Reply("Done.")]),
+        ({"text": "Your card number?", "discreet": True}, [Reply(discreet=True), Reply("Your card number?")]),
+        ({"text": "Thank you.", "discreet": "false"}, [Reply("Thank you."), Reply(discreet=False)]),
         ({"dtmf": 5, "text": "Five."}, [Reply("Five."), Reply(keys="5")]),
         ({"text": 42}, [Reply("42")]),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -19,11 +20,11 @@ from tests.brains.openai_server import KEY, ModelServer, agent_of, chunk, error,
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech
 from trunkline.brains import make_brain
 from trunkline.brains.openai_faults import ModelFault
-from trunkline.brains.openai_history import BEGIN, CUT_OFF, LEFT_OUT, NOT_HEARD, History, Step
+from trunkline.brains.openai_history import BEGIN, CUT_OFF, LEFT_OUT, NOT_HEARD, TAKEN_OVER, History, Step
 from trunkline.brains.openai_prompt import rendered
 from trunkline.brains.openai_stream import CompletionEvent, CompletionStream, Ended, ToolCall, Words
 from trunkline.logs import secrets_of
-from trunkline.models import HangUpBy
+from trunkline.models import HangUpBy, Speaker, Turn
 from trunkline.ports import PersonTurn, Say
 from trunkline.rehearsal.openai_stand_in import openai_stand_in
 from trunkline.settings import AgentSettings
@@ -75,6 +76,31 @@ async def test_keys_and_what_was_not_understood_are_told() -> None:
         booth.press("#")
         await booth.until_said("Fine.")
         assert server.asked[-1]["messages"][-1]["content"] == "[The person pressed the keys 4]"
+
+
+def test_notes_stand_in_brackets_before_what_the_person_said() -> None:
+    history = History().asked(PersonTurn(1, "Hi.", b"", notes=("They are a VIP.",)))
+    assert history.messages("P", 10_000)[1:] == [{"role": "user", "content": "[They are a VIP.] Hi."}]
+
+
+async def test_a_model_that_takes_a_call_over_has_read_what_was_said() -> None:
+    so_far = (
+        Turn(1, Speaker.AGENT, "Hello there.", 0, 1),
+        Turn(2, Speaker.PERSON, "I want to buy something.", 2, 3),
+        Turn(3, Speaker.AGENT, "Sales will help.", 4, 5),
+    )
+    async with ModelServer(says("Sales here.")) as server:
+        brain = make_brain(agent_of(server, manners={"greeting": None}))
+        session = await brain.open(replace(BRIEFING, so_far=so_far))
+        assert [action async for action in session.greet()] == [Say("Sales here.")]
+        await brain.close()
+        assert [(m["role"], m["content"]) for m in server.asked[0]["messages"][1:]] == [
+            ("user", BEGIN),
+            ("assistant", "Hello there."),
+            ("user", "I want to buy something."),
+            ("assistant", "Sales will help."),
+            ("user", TAKEN_OVER),
+        ]
 
 
 def test_a_prompt_is_filled_in() -> None:

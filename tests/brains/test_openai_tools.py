@@ -391,6 +391,20 @@ async def test_the_model_presses_keys_and_waits_for_what_is_said() -> None:
         assert "pressed" in results(server)[0]
 
 
+async def test_the_model_has_nothing_kept_while_a_card_number_is_told() -> None:
+    asks, thanks = uses(("be_discreet", {"on": True})), uses(("be_discreet", {"on": False}))
+    server = ModelServer(asks, says("Your number?"), thanks, says("Thank you."))
+    async with server, call(server, agent_of(server, discreet=True), "I'll pay.", "four one one one") as booth:
+        await booth.ask()
+        await booth.until(lambda: "Your number?" in booth.voice.said)
+        await booth.until_quiet()
+        await booth.ask()
+        await booth.until_said("Thank you.")
+        assert "four one one one" in server.asked[2]["messages"][-1]["content"]
+        told = [note.event.kind for note in booth.notes]
+        assert (told, "four one one one" in repr(booth.updates)) == (["recording-paused", "recording-resumed"], False)
+
+
 async def test_nothing_ends_before_the_other_results_are_known() -> None:
     both = uses(("hang_up", {"words": "Goodbye."}), ("slots", {"day": "Monday"}))
     server = ModelServer(both, uses(("hang_up", {"words": "Nine is free. Goodbye."})))

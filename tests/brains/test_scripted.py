@@ -10,7 +10,18 @@ from trunkline.brains.script_file import parse
 from trunkline.brains.scripted import ScriptedBrain
 from trunkline.errors import SettingsError
 from trunkline.models import CallId, Direction
-from trunkline.ports import RESULT, Brain, BrainAction, BrainSession, CallBriefing, HangUp, Note, PersonTurn, Say
+from trunkline.ports import (
+    RESULT,
+    Brain,
+    BrainAction,
+    BrainSession,
+    CallBriefing,
+    Discreet,
+    HangUp,
+    Note,
+    PersonTurn,
+    Say,
+)
 from trunkline.settings import AgentSettings
 
 NOW = datetime(2026, 2, 9, 10)
@@ -180,3 +191,41 @@ async def test_yes_and_no_by_key() -> None:
 def test_a_bad_script_is_refused_at_start() -> None:
     with pytest.raises(SettingsError, match="no-such-file"):
         make_brain(AgentSettings(script="no-such-file.yaml"))
+
+
+PAYMENT = """
+greeting: Hello.
+slots:
+  card: {kind: number, least: 1000, most: 9999, refuse: Four digits.}
+steps:
+  card: {ask: "Your card number?", needs: card, then: thanks, discreet: true}
+  thanks: {say: "Thank you for {card}.", ask: "Anything else?", on: {"no": bye}}
+  bye: {say: Goodbye., end: true}
+"""
+NEVER, AGAIN = Discreet(True), Discreet(False)
+
+
+async def test_nothing_is_kept_in_a_discreet_step() -> None:
+    session = await ScriptedBrain(parse(PAYMENT, "payment.yaml"), clock=lambda: NOW).open(briefing())
+    assert await collect(session.greet()) == [NEVER, Say("Hello."), Say("Your card number?")]
+    refused = await collect(session.reply(turn(1, "seven")))
+    assert Say("Four digits.") in refused and not {NEVER, AGAIN} & set(refused), "it goes on"
+    told = await collect(session.reply(turn(2, keys="4111")))
+    assert told[-1] == AGAIN and told.count(AGAIN) == 1, "the number may be said in the answer"
+    assert "4111" in str(told) and not any(isinstance(action, Note) for action in told)
+    assert not {NEVER, AGAIN} & set(await collect(session.reply(turn(3, "What?"))))
+
+
+async def test_an_answer_that_was_to_end_it_and_was_interrupted_is_made_up_for() -> None:
+    session = await ScriptedBrain(parse(PAYMENT, "payment.yaml"), clock=lambda: NOW).open(briefing())
+    await collect(session.greet())
+    reply = session.reply(turn(1, keys="4111"))
+    await anext(reply)
+    await reply.aclose()
+    assert (await collect(session.reply(turn(2, "No."))))[0] == AGAIN
+
+
+async def test_what_others_see_to_is_not_answered() -> None:
+    session = await make_brain(AgentSettings(), clock=lambda: NOW).open(briefing())
+    assert await collect(session.reply(PersonTurn(1, "[not recorded]", b"", hidden=True))) == []
+    assert await collect(session.reply(turn(2, "Yes."))) != []

@@ -70,6 +70,10 @@ class Dialogue:
             self._arrive(turn, first)
         return _close(turn)
 
+    def discreet(self, state: State) -> bool:
+        """Whether nothing that is said there may be kept."""
+        return self._script.steps[state.step].discreet and not state.ended
+
     def advance(self, state: State, text: str, keys: str, now: datetime) -> tuple[State, list[BrainAction]]:
         """What the person's words and keys lead to; at least one action. Keys, being certain, come first."""
         if state.ended:

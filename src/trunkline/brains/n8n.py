@@ -18,7 +18,18 @@ from trunkline.brains.n8n_webhook import Webhook, body_of
 from trunkline.brains.opened_ahead import READY_SECONDS
 from trunkline.brains.scripted import ScriptedBrain
 from trunkline.brains.timely import by
-from trunkline.ports import RESULT, BrainAction, CallBriefing, HangUp, Note, PersonTurn, Say, SendKeys, Transfer
+from trunkline.ports import (
+    RESULT,
+    BrainAction,
+    CallBriefing,
+    Discreet,
+    HangUp,
+    Note,
+    PersonTurn,
+    Say,
+    SendKeys,
+    Transfer,
+)
 from trunkline.settings import AgentSettings
 from trunkline.spoken_text import speakable
 
@@ -145,10 +156,8 @@ class N8nSession:
                     left -= len(text)
                     self._said.append(text)
                     yield Say(text)
-                if reply.keys:
-                    yield SendKeys(reply.keys)
-                if reply.results:
-                    yield Note(RESULT, f"The workflow found out: {', '.join(reply.results)}.", reply.results)
+                for action in _beside(reply):
+                    yield action
                 if reply.transfer is not None:
                     last = Transfer(reply.transfer)
                 elif reply.hang_up and last is None:
@@ -158,6 +167,18 @@ class N8nSession:
                 raise
         if last is not None:
             yield last
+
+
+def _beside(reply: Reply) -> list[BrainAction]:
+    """What it asks for beside what is heard, but for an end."""
+    found: list[BrainAction] = []
+    if reply.keys:
+        found.append(SendKeys(reply.keys))
+    if reply.discreet is not None:
+        found.append(Discreet(reply.discreet))
+    if reply.results:
+        found.append(Note(RESULT, f"The workflow found out: {', '.join(reply.results)}.", reply.results))
+    return found
 
 
 async def _refuse(response: httpcore.Response, body: AsyncIterator[bytes], deadline: float) -> None:

@@ -16,6 +16,7 @@ TEXT_KEYS: Final = (
 AUDIO_KEYS: Final = ("audio_url", "audioUrl", "audioURL")
 HANG_UP_KEYS: Final = ("hangup", "hang_up", "hangUp")
 TRANSFER_KEYS: Final = ("transfer", "transfer_to", "transferTo")
+DISCREET_KEY: Final = "discreet"
 KEY_KEYS: Final = ("dtmf", "send_dtmf", "sendDtmf")
 RESULTS_KEY: Final = "results"
 _MOST_RESULTS: Final = 20
@@ -36,6 +37,8 @@ class Reply:
     keys: str = ""
     transfer: str | None = None
     hang_up: bool = False
+    discreet: bool | None = None
+    """Whether nothing that is said is kept from then on; `None`: as before."""
     results: Mapping[str, str] = field(default_factory=dict)
     """What was found out, by name."""
 
@@ -95,7 +98,15 @@ def _of_object(value: dict[str, Any], depth: int) -> list[Reply]:
             break
     if url is not None:
         said = [Reply(" ".join(reply.text for reply in said), url.strip())]
-    ends = Reply(keys=_keys(value), transfer=_number(value), hang_up=_yes(value, HANG_UP_KEYS))
+    discreet = _discreet(value)
+    if discreet:
+        said.insert(0, Reply(discreet=True))
+    ends = Reply(
+        keys=_keys(value),
+        transfer=_number(value),
+        hang_up=_yes(value, HANG_UP_KEYS),
+        discreet=False if discreet is False else None,
+    )
     if ends != Reply():
         said.append(ends)
     if said:
@@ -116,6 +127,11 @@ def _is_report(value: dict[str, Any], key: str) -> bool:
 
 def _yes(value: dict[str, Any], keys: tuple[str, ...]) -> bool:
     return any(value.get(key) in (True, 1, "true", "True", "yes", "1") for key in keys)
+
+
+def _discreet(value: dict[str, Any]) -> bool | None:
+    wanted = value.get(DISCREET_KEY)
+    return None if wanted is None else _yes(value, (DISCREET_KEY,))
 
 
 def _number(value: dict[str, Any]) -> str | None:

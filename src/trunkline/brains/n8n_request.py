@@ -16,11 +16,14 @@ from typing import Final
 from urllib.parse import urlencode
 
 from trunkline.audio import SAMPLE_BYTES, SAMPLE_RATE, bytes_of
+from trunkline.models import Speaker
 from trunkline.ports import CallBriefing, PersonTurn
 
 SHORTEST: Final = 0.5
 """Seconds of recording that are always sent: transcription services refuse less than 0.1 s, and a turn in keys has
 none at all."""
+
+_ROLES: Final = {Speaker.AGENT: "assistant", Speaker.PERSON: "user"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class WebhookRequest:
 def welcome(call: CallBriefing) -> WebhookRequest:
     """The call begins; what shall be said first?"""
     fields: dict[str, object] = {"mode": "welcome", **_call(call), "turn": 0, "variables": call.variables}
+    if call.so_far:
+        fields["history"] = [{"role": _ROLES[turn.speaker], "content": turn.text or turn.keys} for turn in call.so_far]
     return WebhookRequest(
         _query("welcome", call, 0),
         "application/json",
@@ -59,6 +64,8 @@ def process_input(
         "interrupted": "true" if interrupted else "false",
         **({"transcript": turn.text} if transcribed else {}),
         **({"keys": turn.keys} if turn.keys else {}),
+        **({"notes": "\n".join(turn.notes)} if turn.notes else {}),
+        **({"withheld": "true"} if turn.hidden else {}),
     }
     boundary = secrets.token_hex(16)
     parts = [

@@ -9,12 +9,13 @@ from trunkline.brains.n8n_reply import DIGITS
 from trunkline.brains.openai_stream import ToolCall
 from trunkline.brains.tools import ToolSpec, arguments_of, validator
 from trunkline.errors import ToolFailed
-from trunkline.ports import HangUp, SendKeys, Transfer
+from trunkline.ports import Discreet, HangUp, SendKeys, Transfer
 from trunkline.settings.openai import OpenAISettings
 
 GOODBYE: Final = "Goodbye."
 PUT_THROUGH: Final = "I'll put you through."
 TOO_EARLY: Final = "Not done yet: look at the other results, tell the person, and then use it again."
+NOTHING_KEPT: Final = "Nothing that is said or keyed is kept from now on, until you are discreet no more."
 INTERRUPTED: Final = "Not done: the person spoke before."
 
 
@@ -22,7 +23,7 @@ INTERRUPTED: Final = "Not done: the person spoke before."
 class Ability:
     """Something to do when everything said before has been heard."""
 
-    action: Transfer | SendKeys | HangUp
+    action: Transfer | SendKeys | HangUp | Discreet
     words: str
     """To say before, where the answer has none; may be empty."""
     otherwise: str
@@ -41,6 +42,8 @@ class Abilities:
             specs.append(_transfer(tuple(settings.transfers)))
         if settings.keys:
             specs.append(_SEND_KEYS)
+        if settings.discreet:
+            specs.append(_BE_DISCREET)
         self._specs = {spec.name: spec for spec in specs}
         self._validators = {spec.name: validator(spec) for spec in specs}
 
@@ -65,6 +68,9 @@ class Abilities:
                 if not DIGITS.fullmatch(keys):
                     raise ToolFailed("Keys are 0 to 9, * and #.")
                 return Ability(SendKeys(keys), words, "", "The keys were pressed; what follows was heard behind them.")
+            case "be_discreet":
+                told = NOTHING_KEPT if given["on"] else "What is said is kept again."
+                return Ability(Discreet(given["on"]), "", "", told)
         return Ability(HangUp(), words, GOODBYE, "The call ends.")
 
     def number(self, wanted: str) -> str | None:
@@ -88,6 +94,14 @@ _SEND_KEYS: Final = _spec(
     "send_keys",
     "Press keys on the telephone, to find the way through another system's menu.",
     keys={"type": "string", "description": "0 to 9, * and #; w waits half a second.", "minLength": 1},
+)
+
+
+_BE_DISCREET: Final = _spec(
+    "be_discreet",
+    "Have nothing kept of what is said and keyed. Use it before you ask for a card number or a password, and again, "
+    "with false, when you have it.",
+    on={"type": "boolean"},
 )
 
 

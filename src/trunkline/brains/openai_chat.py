@@ -17,7 +17,7 @@ from trunkline.brains.n8n_faults import N8nFault
 from trunkline.brains.n8n_reply import Reply
 from trunkline.brains.openai_abilities import INTERRUPTED, TOO_EARLY, Abilities
 from trunkline.brains.openai_faults import PASSING, ModelFault, ModelFaultKind
-from trunkline.brains.openai_history import BEGIN, Exchange, History, Step
+from trunkline.brains.openai_history import History, Step
 from trunkline.brains.openai_prompt import rendered
 from trunkline.brains.openai_server import ModelServer
 from trunkline.brains.openai_stream import Ended, ToolCall, Words
@@ -105,11 +105,11 @@ class ChatSession:
         return fork
 
     def greeted(self, text: str) -> None:
-        self._history = History((Exchange(BEGIN, (Step(text),)),))
+        self._history = History.begun(self._call.so_far).answered(Step(text))
 
     async def greet(self) -> AsyncGenerator[BrainAction, None]:
         """The phone still rings: words only."""
-        self._history = History((Exchange(BEGIN),))
+        self._history = History.begun(self._call.so_far)
         self._begin()
         async with aclosing(self._round([], self._settings.welcome_seconds)) as actions:
             async for action in actions:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from trunkline.brains.openai_stream import ToolCall
+from trunkline.models import Speaker, Turn
 from trunkline.ports import PersonTurn
 
 NOT_HEARD: Final = "[The person spoke before they had heard anything of your last answer.]"
 CUT_OFF: Final = "[The person interrupted you; your last answer ends where they stopped hearing it.]"
 NOTHING: Final = "[The person said something that could not be understood.]"
 BEGIN: Final = "[The call begins: greet the person.]"
+TAKEN_OVER: Final = "[You take the call over from a colleague, with what has been said so far: greet the person.]"
 LEFT_OUT: Final = "[The beginning of the call is left out.]"
 
 
@@ -75,6 +77,17 @@ class History:
 
     exchanges: tuple[Exchange, ...] = field(default=())
 
+    @classmethod
+    def begun(cls, so_far: Sequence[Turn]) -> History:
+        """Nothing is answered yet; somebody else may have spoken before."""
+        history = cls((Exchange(BEGIN),))
+        for turn in so_far:
+            if turn.speaker is Speaker.AGENT:
+                history = history.answered(*history.exchanges[-1].steps, Step(turn.text))
+            else:
+                history = cls((*history.exchanges, Exchange(turn.text or _pressed(turn.keys))))
+        return cls((*history.exchanges, Exchange(TAKEN_OVER))) if so_far else history
+
     def asked(self, turn: PersonTurn) -> History:
         """The person's turn, behind what they heard of the answer before it."""
         before = self.exchanges
@@ -104,14 +117,18 @@ class History:
 
 def _told(turn: PersonTurn) -> str:
     """The turn in words; what happened beside words stands in brackets."""
-    parts = []
+    parts = [f"[{note}]" for note in turn.notes]
     if turn.heard is not None:
         parts.append(CUT_OFF if turn.heard else NOT_HEARD)
     if turn.keys:
-        parts.append(f"[The person pressed the keys {turn.keys}]")
+        parts.append(_pressed(turn.keys))
     if turn.text or not turn.keys:
         parts.append(turn.text or NOTHING)
     return " ".join(parts)
+
+
+def _pressed(keys: str) -> str:
+    return f"[The person pressed the keys {keys}]"
 
 
 def _alternating(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -66,6 +66,8 @@ class Step(Entry):
     """Slots that may be said anew here; then the question is put again with the new value."""
     keys: dict[str, str] = Field(default_factory=dict)
     """Telephone key → intent."""
+    discreet: bool = False
+    """Nothing that is said or keyed here is kept: the recording is silent, the transcript has a mark."""
     end: bool = False
     """Hang up after `say`."""
 

@@ -91,6 +91,8 @@ class Answering:
         for sentence in answer.sentences:
             if not sentence.filler:
                 self._speaker.say(sentence)
+        if answer.discreet:
+            self._begin_discretion()
         answer.released.set()
 
     async def made_ahead(self, answer: Answer) -> None:
@@ -175,7 +177,7 @@ class Answering:
     async def _make(self, answer: Answer, text: str, audio: AsyncGenerator[bytes, None]) -> None:
         if answer.known_at is None:
             answer.known_at = self._clock.now()
-        sentence = Sentence(text, withheld=self._discretion.on)
+        sentence = Sentence(text, withheld=self._discretion.on or answer.discreet)
         answer.sentences.append(sentence)
         if answer.released.is_set():
             self._speaker.say(sentence)
@@ -210,15 +212,20 @@ class Answering:
             answer.acting = False
 
     async def _be_discreet(self, answer: Answer, on: bool) -> None:
-        await self._until_released(answer)
-        if on:
-            # At once: whoever doesn't hear the question out may begin with the number.
-            self._note(Note("recording-paused", "The agent asked that nothing be kept."))
-            self._discretion.begin(Asker.BRAIN)
+        if on and not answer.released.is_set():
+            answer.discreet = True
+        elif on:
+            self._begin_discretion()
         else:
+            await self._until_released(answer)
             await self._speaker.until_left(0)
             self._discretion.end(Asker.BRAIN)
             self._note(Note("recording-resumed", "The agent is done with what may not be kept."))
+
+    def _begin_discretion(self) -> None:
+        """Before anything of it is heard: whoever doesn't hear the question out may begin with the number."""
+        self._note(Note("recording-paused", "The agent asked that nothing be kept."))
+        self._discretion.begin(Asker.BRAIN)
 
     async def _transfer(self, answer: Answer, wanted: Transfer) -> bool:
         """Whether the person will be put through; if not, they are told."""

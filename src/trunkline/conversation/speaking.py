@@ -213,6 +213,8 @@ class Answer:
     """Something is done that makes no sound: keys are pressed."""
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when no more of it can be made before it is heard."""
+    discreet: bool = False
+    """Nothing may be kept from its release on."""
     cut_off: bool = False
 
     @property

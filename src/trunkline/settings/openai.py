@@ -128,6 +128,8 @@ class OpenAISettings(FallbackSettings):
     """Whom the model may put the person through to: name = number (E.164)."""
     keys: bool = False
     """Whether the model may press keys, to find its way through another system's menu."""
+    discreet: bool = False
+    """Whether the model may have nothing kept of what is said, as while a card number is told (docs/control.md)."""
     tool_filler: str = "One moment, let me look."
     """Said when a tool takes longer than a quarter of a second and nothing was said before; empty: nothing."""
     tool_rounds: int = Field(4, ge=1, le=20)
