@@ -22,6 +22,7 @@ from trunkline.carriers.twilio.failed_calls import FailedCalls
 from trunkline.conversation.conversation import Senses
 from trunkline.conversation.load import LoadGauge
 from trunkline.dialling.guards import Guards
+from trunkline.erasure import Eraser
 from trunkline.errors import NotReady, SettingsError
 from trunkline.ports import Brain
 from trunkline.process import allow_open_files, collector_at_bay
@@ -33,7 +34,7 @@ from trunkline.speech import (
     make_voice_detector,
 )
 from trunkline.speech.engines import Engines
-from trunkline.store import open_shelf, open_store
+from trunkline.store import open_keyring, open_recordings, open_shelf, open_store
 from trunkline.store.ledger import SqlLedger
 from trunkline.switchboard import Agent, Switchboard
 from trunkline.telephony.agi_server import AgiServer
@@ -86,7 +87,9 @@ async def open_house(
             house.push_async_callback(mind.close)
         store = await open_store(settings.service)
         house.push_async_callback(store.close)
-        shelf = await open_shelf(settings.service)
+        keys = await open_keyring(settings.privacy)
+        recordings = open_recordings(settings.service, keys)
+        shelf = await open_shelf(settings.service, keys)
         house.push_async_callback(shelf.close)
         clock = PacingClock(asyncio.get_running_loop())
         engines = None
@@ -113,6 +116,7 @@ async def open_house(
             house.push_async_callback(failed.close)
             switchboard.watch(failed.watch)
         await house.enter_async_context(switchboard)
+        house.callback(asyncio.create_task(Eraser(store, recordings, settings.privacy).run(), name="eraser").cancel)
         agi = await _open_agi_door(settings, switchboard, phone.audio_port, house) if settings.agi.enabled else None
 
         def health() -> Mapping[str, Part]:
@@ -128,7 +132,8 @@ async def open_house(
             switchboard,
             store,
             settings.service,
-            recordings=settings.service.data_dir / "recordings",
+            recordings=recordings,
+            privacy=settings.privacy,
             metrics=Metrics(lambda: phone.audio.counters, clock.report, load, engines.counters if engines else None),
             health=health,
         )

@@ -18,6 +18,7 @@ from trunkline.live_call import LiveCall
 from trunkline.models import CallEnd, CallId, CallRecord, CallRequest, CallState, Direction, Disposition, HangUpBy
 from trunkline.ports import CallStore, Watcher
 from trunkline.settings import DEFAULT_AGENT, ServiceSettings
+from trunkline.store import Keyring, Recordings
 from trunkline.web import Metrics, Part, create_app
 
 FIRST = "00000000-0000-4000-8000-000000000001"
@@ -113,6 +114,7 @@ class Desk:
         self.switchboard = FakeSwitchboard(self.store)
         self.settings = settings or ServiceSettings()
         self.recordings = folder
+        self.keys = Keyring()
         self.metrics = Metrics()
         self.parts = {"pbx": Part(True, {"version": "22.5.2"}), "speech": Part(True)}
 
@@ -121,7 +123,7 @@ class Desk:
             self.switchboard,
             self.store,
             self.settings,
-            recordings=self.recordings,
+            recordings=Recordings(self.recordings, self.keys),
             metrics=self.metrics,
             health=lambda: self.parts,
         )

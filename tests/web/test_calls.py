@@ -58,6 +58,7 @@ async def test_everything_known_of_a_call(desk: Desk, client: httpx.AsyncClient)
         "sipReason": "OK",
         "q850Cause": 16,
         "recording": f"/calls/{FIRST}/recording",
+        "forgottenAt": None,
         "variables": {"name": "Ada", "day": "Montag – früh ☎"},
         "script": "Hello {name}",
         "callbackUrl": "http://127.0.0.1:5678/webhook/done",
@@ -112,7 +113,7 @@ async def test_a_call_that_has_only_begun(desk: Desk, client: httpx.AsyncClient)
     assert call["state"] == "queued"
     assert [name for name, value in call.items() if value is None] == [
         "callerId", "dialledAt", "ringingAt", "answeredAt", "endedAt", "durationSeconds", "greetingMs", "disposition",
-        "reason", "hungUpBy", "sipCode", "sipReason", "q850Cause", "recording", "script", "callbackUrl",
+        "reason", "hungUpBy", "sipCode", "sipReason", "q850Cause", "recording", "forgottenAt", "script", "callbackUrl",
     ]  # fmt: skip
 
 

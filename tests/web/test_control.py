@@ -24,6 +24,7 @@ from trunkline.errors import BrainError, PbxUnavailable
 from trunkline.events import CallNoted, FarEndGone
 from trunkline.models import CallId
 from trunkline.settings import AgentSettings, ServiceSettings
+from trunkline.store import Recordings
 from trunkline.switchboard import Agent
 from trunkline.web import Metrics, create_app
 
@@ -108,7 +109,9 @@ class Desk:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     office = Office()
-    app = create_app(office.board, office.store, ServiceSettings(), recordings=tmp_path, metrics=Metrics(), health=dict)
+    app = create_app(
+        office.board, office.store, ServiceSettings(), recordings=Recordings(tmp_path), metrics=Metrics(), health=dict
+    )
     async with office.board, serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
         record = await office.place()
         leg = Phone(record.id, lambda: office.pbx.report(FarEndGone(record.id, 16)))

@@ -25,7 +25,7 @@ from trunkline.models import (
 _END = ("disposition", "reason", "hung_up_by", "sip_code", "sip_reason", "q850_cause")
 _PLAIN = (
     "id", "direction", "number", "agent", "state", "caller_id", "created_at", "dialled_at", "ringing_at", "answered_at",
-    "ended_at", "greeting_ms",
+    "ended_at", "greeting_ms", "forgotten_at",
 )  # fmt: skip
 
 
@@ -120,6 +120,8 @@ class CallSummary(Answer):
     q850_cause: int | None
     recording: str | None = Field(examples=["/calls/6f1c1b9e-4c3a-4e3f-9a53-0f2f8f6b7f10/recording"])
     """Where the WAV file is: stereo, left the person, right the agent."""
+    forgotten_at: datetime | None
+    """When the transcript and what belongs to it was deleted, because its time was over."""
 
 
 class CallDetail(CallSummary):
@@ -184,6 +186,16 @@ class ConversationAnswer(Answer):
     phone_number: str
     status: CallState
     conversation: tuple[Line, ...]
+
+
+class ErasedAnswer(Answer):
+    """How much was deleted."""
+
+    calls: int
+    recordings: int
+    transcripts: int
+    numbers: int
+    """Calls that named the person's number."""
 
 
 class Problem(Answer):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi_offline import FastAPIOffline
 
 import trunkline
+from trunkline.erasure import Eraser
 from trunkline.errors import TrunklineError
-from trunkline.ports import CallStore
-from trunkline.settings import ServiceSettings
-from trunkline.web import calls, classic, control, service, supervision
+from trunkline.ports import CallStore, Recordings
+from trunkline.settings import PrivacySettings, ServiceSettings
+from trunkline.web import calls, classic, control, erasure, service, supervision
 from trunkline.web.errors import answer_errors
 from trunkline.web.guard import Guard
 from trunkline.web.live import CallFeed
@@ -42,9 +42,10 @@ def create_app(
     store: CallStore,
     settings: ServiceSettings,
     *,
-    recordings: Path,
+    recordings: Recordings,
     metrics: Metrics,
     health: HealthCheck,
+    privacy: PrivacySettings | None = None,
 ) -> FastAPI:
     """The application. It watches the switchboard for live events and metrics as long as both exist.
 
@@ -63,8 +64,17 @@ def create_app(
     feed = CallFeed()
     switchboard.watch(feed.watch)
     switchboard.watch(metrics.watch)
-    app.state.services = Services(switchboard, store, settings, recordings, metrics, health, feed)
-    for router in (classic.router, calls.router, control.router, supervision.router, service.keyed):
+    app.state.services = Services(
+        switchboard,
+        store,
+        settings,
+        recordings,
+        Eraser(store, recordings, privacy or PrivacySettings()),
+        metrics,
+        health,
+        feed,
+    )
+    for router in (classic.router, calls.router, control.router, supervision.router, erasure.router, service.keyed):
         app.include_router(router, dependencies=_DESCRIBED_KEYS)
     app.include_router(service.open_to_all)
     answer_errors(app)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import stat
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response, status
 from fastapi.responses import FileResponse
 
-from trunkline.errors import CallEnded, NoRecording, UnknownCall
+from trunkline.errors import CallEnded, NoRecording, RecordingLocked, UnknownCall
 from trunkline.models import CallId, CallRecord, CallState
 from trunkline.phone_numbers import to_e164
 from trunkline.web.answers import (
@@ -24,10 +21,10 @@ from trunkline.web.answers import (
 )
 from trunkline.web.errors import errors
 from trunkline.web.event_stream import EXAMPLE, LAST, EventStream, live, replayed
+from trunkline.web.recorded_response import RecordedResponse
 from trunkline.web.services import House, Services
 
 _CALL_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
-_RECORDING = re.compile(r"[0-9A-Za-z-]{1,64}\.wav")
 _UNKNOWN = errors(UnknownCall)
 
 router = APIRouter(tags=["calls"])
@@ -68,21 +65,21 @@ async def show_call(call_id: str, house: House) -> CallDetail:
             "description": "Stereo WAV, 8 kHz, 16 bit: left the person, right the agent.",
         },
         206: {"description": "The range that was asked for."},
-        **errors(UnknownCall, NoRecording),
+        **errors(UnknownCall, NoRecording, RecordingLocked),
     },
 )
-async def download_recording(call_id: str, house: House) -> FileResponse:
+async def download_recording(call_id: str, house: House) -> Response:
     """The recording of an ended call. Ranges are served, so that a player can jump."""
     call = await find_call(house, call_id)
     if call.recording is None:
         raise NoRecording(f"Call {call.id} has no recording.", remedy="It exists once an answered call has ended.")
-    path = house.recordings / Path(call.recording).name
-    found = await asyncio.to_thread(_stat_of_recording, path)
+    found = await house.recordings.find(Path(call.recording).name)
     if found is None:
         raise NoRecording(f"The recording of call {call.id} is gone.", remedy="Somebody moved its file.")
-    return FileResponse(
-        path, media_type="audio/wav", filename=path.name, content_disposition_type="inline", stat_result=found
-    )
+    name = f"{call.id}.wav"
+    if not isinstance(found, Path):
+        return RecordedResponse(found, name)
+    return FileResponse(found, media_type="audio/wav", filename=name, content_disposition_type="inline")
 
 
 @router.get(
@@ -114,8 +111,11 @@ async def follow_call(call_id: str, house: House, last_event_id: Annotated[str |
     if last_event_id == LAST:
         return Response(status_code=status.HTTP_204_NO_CONTENT)
     history = house.feed.history(to_call_id(call_id))
-    if history is None:
-        return EventStream(replayed(await find_call(house, call_id)))
+    if history is None or history.finished:
+        # What was deleted meanwhile, by whomever, is not told from memory.
+        call = await find_call(house, call_id)
+        if history is None or call.forgotten_at is not None:
+            return EventStream(replayed(call))
     seen = last_event_id or ""
     return EventStream(live(history, int(seen) + 1 if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0))
 
@@ -130,17 +130,6 @@ def _searched(number: str) -> str:
     # A plus sign in an address stands for a space unless it was escaped, which hardly anybody does.
     digits = number.strip()
     return to_e164(digits if digits.startswith("+") else f"+{digits}")
-
-
-def _stat_of_recording(path: Path) -> os.stat_result | None:
-    # The name comes from our own database; even so it leads nowhere but to a file on the shelf.
-    if not _RECORDING.fullmatch(path.name):
-        return None
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found if stat.S_ISREG(found.st_mode) else None
 
 
 async def find_call(house: Services, call_id: str) -> CallRecord:

@@ -70,5 +70,9 @@ class CallFeed:
             if len(self._ended) > KEPT:
                 self._ended.popitem(last=False)
 
+    def forget(self, call_id: CallId) -> None:
+        """Of an ended call; harmless where nothing is known of it."""
+        self._ended.pop(call_id, None)
+
     def history(self, call_id: CallId) -> CallHistory | None:
         return self._live.get(call_id) or self._ended.get(call_id)

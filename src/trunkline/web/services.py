@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Protocol
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from trunkline.erasure import Eraser
 from trunkline.live_call import LiveCall
 from trunkline.models import CallId, CallRecord, CallRequest
-from trunkline.ports import CallStore, Watcher
+from trunkline.ports import CallStore, Recordings, Watcher
 from trunkline.settings import ServiceSettings
 from trunkline.web.live import CallFeed
 from trunkline.web.metrics import Metrics
@@ -53,7 +53,8 @@ class Services:
     switchboard: Verbs
     store: CallStore
     settings: ServiceSettings
-    recordings: Path
+    recordings: Recordings
+    eraser: Eraser
     metrics: Metrics
     health: HealthCheck
     feed: CallFeed
