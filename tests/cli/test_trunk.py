@@ -162,6 +162,17 @@ def test_show(twilio: Stage) -> None:
     assert "number: +14155550111" in shown
 
 
+def test_show_with_a_standard_key_and_a_name_in_brackets(twilio: Stage) -> None:
+    twilio.twilio.standard_keys.add(KEY)
+    run("apply", "--yes")
+    (trunk,) = twilio.twilio.all("/v1/Trunks")
+    node = {"FriendlyName": "[red]", "SipUrl": "sip:192.0.2.1", "Priority": "1", "Weight": "1", "Enabled": "true"}
+    twilio.twilio.add(f"/v1/Trunks/{trunk['sid']}/OriginationUrls", node)
+    result = run("show")
+    assert result.exit_code == 0
+    assert "origination: [red] OU" in result.output and "main API key" in result.output
+
+
 def test_the_address_is_found_and_shown(twilio: Stage) -> None:
     class Mirror(BaseHTTPRequestHandler):
         answer = b"198.51.100.23\n"

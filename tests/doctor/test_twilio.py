@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trunkline.carriers.twilio.facts import Alert, Country, Node, Summary, Trunk
-from trunkline.doctor.check import State, Verdict
+from tests.carriers.twilio_stage import KEY, stage
+from trunkline.carriers.twilio.facts import Alert, Country, Node, Summary, Trunk, open_facts
+from trunkline.doctor.account import Account
+from trunkline.doctor.check import State, Verdict, examine
 from trunkline.doctor.twilio import account_checks, ports_here
 from trunkline.doctor.twilio_verdicts import (
     judge_account,
@@ -23,6 +26,8 @@ from trunkline.doctor.twilio_verdicts import (
     judge_origination,
     judge_trunk,
 )
+from trunkline.errors import CarrierError
+from trunkline.rehearsal.twilio_api import Fault
 from trunkline.settings import AsteriskSettings, Settings
 
 DOMAIN, ADDRESS, NUMBER = "acme.pstn.twilio.com", "203.0.113.7", "+14155550111"
@@ -90,6 +95,14 @@ def test_one_thing_broken_is_named_by_one_check(broken: dict[str, Any], words: s
     assert faults[0].remedy == "`trunkline trunk apply` sets it right."
 
 
+def test_numbers_whose_calls_nobody_is_to_get() -> None:
+    """What the settings don't name, `apply` can't set right."""
+    nobody = SETTINGS.model_copy(update={"twilio": SETTINGS.twilio.model_copy(update={"origination": {}})})
+    verdict = judge_origination(replace(TRUNK, nodes=()), nobody, {})
+    assert verdict.state is State.WRONG and verdict.remarks == ()
+    assert verdict.remedy.startswith("Name this machine in [twilio.origination.NAME]")
+
+
 def test_several_things_broken_are_all_named() -> None:
     verdict = judge_trunk(replace(TRUNK, domain=None, transfer="sip-only"), SETTINGS, DOMAIN)
     assert "not set" in verdict.text and "sip-only" in verdict.remarks[0]
@@ -124,6 +137,7 @@ def test_addresses_by_what_is_known_of_them() -> None:
         ({"balance": "-0.40"}, State.WRONG, "no funds"),
         ({"balance": "1.20"}, State.WELL, "add funds"),
         ({"kind": "Trial"}, State.WELL, "verified numbers only"),
+        ({"balance": None}, State.WELL, "its balance isn't told"),
     ],
 )
 def test_the_account(broken: dict[str, Any], state: State, words: str) -> None:
@@ -191,6 +205,36 @@ def test_alerts_are_counted_and_told_as_sentences() -> None:
     assert verdict.state is State.WELL
     assert "IP access control list" in verdict.remarks[0] and verdict.remarks[0].startswith("2× 32201")
     assert "errors/11200" in verdict.remarks[1]
+
+
+async def test_a_standard_key_may_read_all_but_the_account(tmp_path: Path) -> None:
+    with stage(tmp_path) as twilio:
+        settings = twilio.settings()
+        twilio.apply()
+        twilio.twilio.standard_keys.add(KEY)
+        facts = open_facts(settings.twilio)
+        assert facts is not None
+        found = {
+            finding.name: finding.verdict
+            for finding in await examine(account_checks(Account(facts, settings), settings))
+        }
+        assert found["account"].state is State.SKIPPED and "main API key" in found["account"].text
+        assert [found[name].state for name in ("trunk", "credentials", "numbers")] == [State.WELL] * 3
+        twilio.twilio.users.clear()
+        facts = open_facts(settings.twilio)
+        assert facts is not None
+        with pytest.raises(CarrierError, match="does not accept these credentials"):
+            facts.summary()
+
+
+async def test_a_balance_that_is_not_told(tmp_path: Path) -> None:
+    with stage(tmp_path) as twilio:
+        refusal = {"code": 20404, "message": "Not found"}
+        twilio.api.fault = lambda seen: Fault(404, refusal) if "Balance" in seen.path else None
+        facts = open_facts(twilio.settings().twilio)
+        assert facts is not None
+        summary = facts.summary()
+        assert summary is not None and (summary.status, summary.balance) == ("active", None)
 
 
 async def test_without_an_account_everything_is_skipped() -> None:

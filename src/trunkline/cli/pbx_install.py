@@ -28,7 +28,7 @@ from trunkline.telephony.include_files import Change, IncludeFiles
 from trunkline.telephony.include_folder import NAMES, Guest, render_folder
 from trunkline.telephony.running_asterisk import RunningAsterisk, console_of
 
-CONSOLE = Console(highlight=False, soft_wrap=True)
+CONSOLE = Console(highlight=False, soft_wrap=True, markup=False)
 STAND_IN = "made-by-install"
 """Shown masked, never written."""
 Folder = Annotated[Path, typer.Option(help="Asterisk's configuration, as /etc/asterisk.")]
@@ -42,7 +42,9 @@ AsteriskConf = Annotated[
 def install(  # noqa: PLR0917 - Typer passes options by name
     context: typer.Context,
     into: Folder,
-    agi: Annotated[str | None, typer.Option(help="host:port where that Asterisk reaches [agi]; empty: as set.")] = None,
+    agi: Annotated[
+        str | None, typer.Option(help="host:port where that Asterisk reaches our AGI; empty: as set.")
+    ] = None,
     audiosocket: Annotated[
         str | None, typer.Option(help="host:port where that Asterisk brings the audio of calls; empty: as set.")
     ] = None,

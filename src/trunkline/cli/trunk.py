@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +15,7 @@ from trunkline.carriers.twilio.plan import Action, Resource, Step, Value, Wanted
 from trunkline.carriers.twilio.secrets_file import PasswordRecord, keep, strong_password
 from trunkline.carriers.twilio.wanted import DEFAULT_USERNAME, check_password, domain, marked_name, wanted
 from trunkline.cli import stand_in
-from trunkline.cli.shared import load_settings
+from trunkline.cli.shared import SECRETS_FILE, load_settings
 from trunkline.errors import TrunklineError
 from trunkline.settings import ENV_PREFIX, Settings
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The trunk at Twilio: planned, set up, kept right, removed.")
 
-SECRETS_FILE = Path(".env")
-CONSOLE = Console(highlight=False, soft_wrap=True)
+CONSOLE = Console(highlight=False, soft_wrap=True, markup=False)
 SIGNS = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.DELETE: ("-", "red")}
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
@@ -86,11 +84,14 @@ def show(context: typer.Context) -> None:
     """Show the account and what of ours is there."""
     settings = load_settings(context)
     summary = Facts(_client(settings)).summary()
-    balance = f"{summary.balance} {summary.currency}"
-    CONSOLE.print(f"Account {summary.name}: {summary.status}, {summary.kind}, balance {balance}")
+    if summary is None:
+        CONSOLE.print("The account's state and balance are told to a main API key or to twilio.auth_token alone.")
+    else:
+        balance = "not told" if summary.balance is None else f"{summary.balance} {summary.currency}"
+        CONSOLE.print(f"Account {summary.name}: {summary.status}, {summary.kind}, balance {balance}")
     found = [resource for resource in _account(settings).found() if resource.sid]
     for resource in found:
-        CONSOLE.print(f"{resource.kind}: {resource.name} [dim]{resource.sid}[/dim]")
+        CONSOLE.print(Text(f"{resource.kind}: {resource.name} ") + Text(resource.sid, "dim"))
         for key, value in resource.values.items():
             CONSOLE.print(f"    {key} = {_text(value)}")
     if not found:

@@ -25,7 +25,7 @@ class Account:
         self._settings = settings
         self._asked: dict[object, asyncio.Future[Any]] = {}
 
-    async def summary(self) -> Summary:
+    async def summary(self) -> Summary | None:
         return await self._once("summary", self._facts.summary)
 
     async def trunk(self) -> Trunk | None:

@@ -79,7 +79,7 @@ def account_checks(account: Account | None, settings: Settings) -> list[Check]:
     async def origination(trunk: Trunk) -> Verdict:
         assert account is not None
         seen = await _seen_address(account)
-        named = (seen, settings.asterisk.external_address, *settings.twilio.addresses)
+        named = (seen, settings.asterisk.external_address, settings.asterisk.address, *settings.twilio.addresses)
         here = {address.removesuffix("/32") for address in named if address}
         return judge_origination(trunk, settings, await ports_here(trunk.nodes, here))
 

@@ -19,14 +19,17 @@ LOW_BALANCE: Final = 5.0
 PERMISSIONS: Final = "in Twilio's console: Voice, Settings, Geo permissions."
 
 
-def judge_account(account: Summary) -> Verdict:
-    balance = f"{account.balance} {account.currency}"
+def judge_account(account: Summary | None) -> Verdict:
+    """`None`: the key may not read it."""
+    if account is None:
+        return skipped("its state and balance are told to a main API key or to twilio.auth_token alone")
     if account.status != "active":
         return wrong(
             f"The Twilio account {account.name!r} is {account.status}: it carries no calls.",
             "Activate it in Twilio's console, or ask Twilio's support why it isn't.",
         )
-    amount = float(account.balance)
+    balance = "its balance isn't told" if account.balance is None else f"{account.balance} {account.currency}"
+    amount = LOW_BALANCE if account.balance is None else float(account.balance)
     if amount <= 0:
         return wrong(f"The Twilio account has no funds: {balance}.", "Add some in Twilio's console, under Billing.")
     remarks = []
@@ -154,6 +157,8 @@ def judge_origination(trunk: Trunk, settings: Settings, here: Mapping[str, int])
     """`here`: port by name of the nodes that are this machine; 0: TLS, whose port isn't looked at."""
     remedy = _repair(trunk, settings)
     wanted, faults = settings.twilio.origination, []
+    if not any(node.enabled for node in wanted.values()):
+        remedy = f"Name this machine in [twilio.origination.NAME] sip_url. {remedy}"
     for name, node in wanted.items():
         found = next((one for one in trunk.nodes if one.name == name), None)
         if found is None:
@@ -182,7 +187,7 @@ def judge_origination(trunk: Trunk, settings: Settings, here: Mapping[str, int])
     if not enabled and not faults:
         return skipped("no calls come in: the trunk has no origination URL")
     shown = ", ".join(f"{node.sip_url} ({node.priority}/{node.weight})" for node in enabled)
-    elsewhere = () if here else ("None of them is this machine, as far as its addresses are known.",)
+    elsewhere = () if here or not enabled else ("None of them is this machine, as far as its addresses are known.",)
     return first_wrong(faults, well(f"calls to the trunk's numbers go to {shown}", *elsewhere))
 
 

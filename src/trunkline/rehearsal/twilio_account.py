@@ -27,6 +27,8 @@ class TwilioAccount:
 
     sid: str = "AC" + "0" * 31 + "1"
     users: dict[str, str] = field(default_factory=dict)
+    standard_keys: set[str] = field(default_factory=set)
+    """Those of `users` that may not read the account itself, as standard API keys may not."""
     status: str = "active"
     kind: str = "Full"
     balance: str = "19.32"

@@ -84,6 +84,8 @@ class TwilioApi:
             raise Refused(401, 20003, "Authenticate")
         if path.startswith(ACCOUNTS) and path.split("/")[3].removesuffix(".json") != self.account.sid:
             raise Refused(401, 20003, "Authenticate")
+        if user in self.account.standard_keys and path == f"{ACCOUNTS}/{self.account.sid}.json":
+            raise Refused(401, 20003, "Authenticate")
         if self.account.status != "active":
             raise Refused(401, 20005, "Account not active")
 

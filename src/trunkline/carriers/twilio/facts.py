@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from twilio.rest import Client
 
 MOST_ALERTS: Final = 100
+NOT_FOR_THIS_KEY: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class Summary:
     """`active`, `suspended` or `closed`."""
     kind: str
     """`Full` or `Trial`."""
-    balance: str
-    currency: str
+    balance: str | None
+    """`None`: it isn't told, as of a subaccount."""
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,21 @@ class Facts:
         self._countries = client.voice.v1.dialing_permissions.countries
         self._alerts = client.monitor.v1.alerts
 
-    def summary(self) -> Summary:
-        account, balance = self._account.fetch(), self._account.balance.fetch()
+    def summary(self) -> Summary | None:
+        """`None`: the key is good, but may not read the account. Twilio tells that to a main key or the token alone."""
+        try:
+            account = self._account.fetch()
+        except CarrierError as error:
+            if error.details.get("status") not in NOT_FOR_THIS_KEY:
+                raise
+            self._trunks.list(limit=1)  # fails too where the key is wrong or the account not active
+            return None
+        try:
+            balance = self._account.balance.fetch()
+        except CarrierError as error:
+            if error.details.get("status") not in (*NOT_FOR_THIS_KEY, HTTPStatus.NOT_FOUND):
+                raise
+            return Summary(account.friendly_name, account.status, account.type, None)
         return Summary(account.friendly_name, account.status, account.type, balance.balance, balance.currency)
 
     def trunk(self, name: str, domain: str | None) -> Trunk | None:
