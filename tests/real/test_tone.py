@@ -29,12 +29,12 @@ from trunkline.rehearsal.scenario import Scenario
 from trunkline.settings import AsteriskSettings, TrunkSettings
 from trunkline.sip.message import Transport
 from trunkline.telephony.ari import AriPbx
-from trunkline.telephony.asterisk_config.dialplan import CALL_CONTEXT, CALL_EXTENSION
 from trunkline.telephony.audiosocket_server import AudioSocketServer
 from trunkline.telephony.pacing_clock import PacingClock
 from trunkline.telephony.pbx import PrivateAsterisk
 
 Codec = Literal["ulaw", "alaw"]
+TransferMode = Literal["disable-all", "enable-all", "sip-only"]
 
 NUMBER, COLLEAGUE = "+14155550123", "+14155550199"
 TIMEOUT = 20.0
@@ -120,11 +120,13 @@ class House:
         async with asyncio.timeout(TIMEOUT):
             return await telephonist.leg
 
-    async def nothing_is_left(self) -> None:
+    async def nothing_is_left(self) -> FarEndGone:
+        """How the call ended."""
         async with asyncio.timeout(TIMEOUT):
-            await self.gone.get()
+            gone = await self.gone.get()
         assert "0 active channels" in await self.asterisk.command("core show channels count")
         assert self.legs.counters.legs_open == 0
+        return gone
 
 
 HouseWith = Callable[..., AbstractAsyncContextManager[House]]
@@ -134,13 +136,18 @@ HouseWith = Callable[..., AbstractAsyncContextManager[House]]
 def house(private_asterisk: PrivateAsteriskFactory, tmp_path: Path) -> HouseWith:
     @asynccontextmanager
     async def build(
-        person: Scenario, codec: Codec = "ulaw", transport: Transport = "udp", others: Sequence[Scenario] = ()
+        person: Scenario,
+        codec: Codec = "ulaw",
+        transport: Transport = "udp",
+        others: Sequence[Scenario] = (),
+        transfer: TransferMode = "enable-all",
     ) -> AsyncIterator[House]:
         legs = AudioSocketServer(PacingClock(asyncio.get_running_loop()))
         host, port = await legs.start()
-        config = CarrierConfig(secure=transport == "tls", transfer="enable-all")
+        config = CarrierConfig(secure=transport == "tls", transfer=transfer, calls_per_second=None)
         async with StandInCarrier(config, [person, *others], out_dir=tmp_path / "carrier") as carrier:
-            trunk = TrunkSettings.model_validate({**carrier.trunk_settings(transport), "codecs": [codec]})
+            ours = {"codecs": [codec], "refer": True}
+            trunk = TrunkSettings.model_validate({**carrier.trunk_settings(transport), **ours})
             trusted = tmp_path / "authority.pem"
             trusted.write_text(carrier.authority)
             settings = AsteriskSettings(tls_ca=trusted)
@@ -227,46 +234,70 @@ async def test_the_person_hangs_up(house: HouseWith, transport: Transport) -> No
         assert (await it.carrier.next_report(TIMEOUT)).ended_by == "person"
 
 
-@pytest.mark.parametrize("transport", ["udp", "tls"])
-async def test_asterisk_refers_the_person_to_a_colleague_and_leaves(
-    house: HouseWith, tmp_path: Path, transport: Transport
-) -> None:
-    """REFER, both NOTIFYs and BYE of a real Asterisk; over TLS the colleague is on plain RTP behind the carrier."""
-    sound = from_float(to_float(tone(OUR_HERTZ, "ulaw")))
-    with wave.open(str(tmp_path / "tone.wav"), "wb") as wav:
+def colleague_with_a_tone(folder: Path) -> Scenario:
+    """Picks up at once, sounds, and hangs up."""
+    with wave.open(str(folder / "tone.wav"), "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(SAMPLE_RATE)
-        wav.writeframes(sound)
-    person = Scenario.model_validate({"name": "person", "numbers": [NUMBER], "stays_ms": TIMEOUT * 1000})
-    says = [{"pause_ms": 500}, {"wav": "tone.wav"}, "hang_up"]
-    colleague = Scenario.model_validate(
-        {"name": "colleague", "numbers": [COLLEAGUE], "steps": says, "folder": tmp_path, "phone": {"rings_ms": 0}}
+        wav.writeframes(tone(OUR_HERTZ, "ulaw"))
+    steps = [{"pause_ms": 500}, {"wav": "tone.wav"}, "hang_up"]
+    return Scenario.model_validate(
+        {"name": "colleague", "numbers": [COLLEAGUE], "steps": steps, "folder": folder, "phone": {"rings_ms": 0}}
     )
-    async with house(person, transport=transport, others=[colleague]) as it:
-        us = Telephonist()
-        leg = await it.call(us)
-        await us.until(lambda: len(us.heard) > 10)
-        target = f"PJSIP/sip:{COLLEAGUE}@pstn.example.com"
-        for module in ("app_transfer", "res_pjsip_refer"):
-            await it.asterisk.command(f"module load {module}")
-        # In place of what follows our media in the dialplan:
-        for number, step in ((3, f"Transfer({target})"), (4, "Hangup(16)")):
-            extension = f"{CALL_EXTENSION},{number},{step}"
-            await it.asterisk.command(f"dialplan add extension {extension} into {CALL_CONTEXT} replace")
-        leg.close()
-        await it.nothing_is_left()
+
+
+PATIENT = {"name": "person", "numbers": [NUMBER], "stays_ms": TIMEOUT * 1000}
+
+
+async def put_through(it: House) -> FarEndGone:
+    """The person of a call, to the colleague, until all is over."""
+    us = Telephonist()
+    leg = await it.call(us)
+    await us.until(lambda: len(us.heard) > 10)
+    await it.ari.connect_next(leg.call_id, COLLEAGUE, ring_timeout=30)
+    leg.close()
+    return await it.nothing_is_left()
+
+
+def requests(it: House, *methods: str) -> list[tuple[str, str]]:
+    """Those the carrier got and sent, in order."""
+    lines = [(line.direction, line.line.split(" ")[0]) for line in it.carrier.agent.trace]
+    return [line for line in lines if line[1] in methods]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tls"])
+async def test_the_carrier_puts_the_person_through_and_the_call_leaves_us(
+    house: HouseWith, tmp_path: Path, transport: Transport
+) -> None:
+    """REFER, both NOTIFYs and BYE of a real Asterisk; over TLS the colleague is on plain RTP behind the carrier."""
+    person = Scenario.model_validate(PATIENT)
+    async with house(person, transport=transport, others=[colleague_with_a_tone(tmp_path)]) as it:
+        gone = await put_through(it)
         report = await it.carrier.next_report(TIMEOUT)
-    requests = [(line.direction, line.line.split(" ")[0]) for line in it.carrier.agent.trace]
-    assert [request for request in requests if request[1] in ("REFER", "NOTIFY", "BYE")] == [
+    assert requests(it, "REFER", "NOTIFY", "BYE") == [
         ("in", "REFER"),
         ("out", "NOTIFY"),
         ("out", "NOTIFY"),
         ("in", "BYE"),
     ]
-    assert report.ended_by == "target"
+    assert (gone.transfer, report.ended_by) == ("REFERRED", "target")
     (speech,) = report.agent_speech
     assert speech.ended - speech.began == pytest.approx(TONE_SECONDS, abs=0.1)
+
+
+async def test_where_the_carrier_refers_nobody_asterisk_dials(house: HouseWith, tmp_path: Path) -> None:
+    person = Scenario.model_validate(PATIENT)
+    async with house(person, others=[colleague_with_a_tone(tmp_path)], transfer="disable-all") as it:
+        gone = await put_through(it)
+        found = [await it.carrier.next_report(TIMEOUT) for _ in range(2)]
+    assert requests(it, "REFER", "NOTIFY") == [("in", "REFER")]
+    assert gone.transfer == "ANSWER"
+    by_number = {report.number: report for report in found}
+    assert (by_number[COLLEAGUE].ended_by, by_number[NUMBER].ended_by) == ("person", "caller")
+    # Ringback before it: the tone is what ends the call.
+    last = by_number[NUMBER].agent_speech[-1]
+    assert last.ended - last.began == pytest.approx(TONE_SECONDS, abs=0.1)
 
 
 async def test_we_hang_up(house: HouseWith) -> None:
