@@ -1,5 +1,5 @@
-"""The honest double of `ledger.Ledger`: memory instead of a disk; passes the same contract suite
-(`tests/store/test_ledger.py`).
+"""Honest doubles of `ledger.Ledger` and `access.AccessBook`: memory instead of a disk. They pass the same contract
+suites as the real ones (`tests/store/test_ledger.py`, `tests/store/test_access.py`).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from trunkline.access import ApiKey, AuditLine, name_taken
 from trunkline.errors import StoreError
 from trunkline.ledger import Attempt, Cap, Caps, Refusal, Stop, Unwanted, Usage
 from trunkline.models import CallId
@@ -75,3 +76,35 @@ class MemoryLedger:
             if (before is None or each.id < before) and number in (None, each.number)
         ]
         return wanted[:limit]
+
+
+class MemoryAccessBook:
+    """Forgets everything when the process ends. `broken`: nothing can be read or written."""
+
+    def __init__(self) -> None:
+        self.lines: list[AuditLine] = []
+        self.broken = False
+        self._keys: dict[str, ApiKey] = {}
+
+    async def keys(self) -> list[ApiKey]:
+        self._require_well()
+        return [self._keys[name] for name in sorted(self._keys)]
+
+    async def add_key(self, key: ApiKey) -> None:
+        if key.name in self._keys:
+            raise name_taken(key.name)
+        self._keys[key.name] = key
+
+    async def revoke(self, name: str) -> bool:
+        return self._keys.pop(name, None) is not None
+
+    async def note(self, line: AuditLine) -> None:
+        self._require_well()
+        self.lines.append(line)
+
+    async def audit(self, *, limit: int, key: str | None = None) -> list[AuditLine]:
+        return [line for line in reversed(self.lines) if key in (None, line.key)][:limit]
+
+    def _require_well(self) -> None:
+        if self.broken:
+            raise StoreError("The disk is gone.")

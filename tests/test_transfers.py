@@ -12,7 +12,7 @@ from tests.doubles import FakeSpeechToText, tone
 from tests.test_switchboard import FakeLeg, Office
 from trunkline.audio import FRAME_BYTES, SILENCE
 from trunkline.brains.colleague import meant
-from trunkline.errors import InvalidNumber, PbxUnavailable
+from trunkline.errors import InvalidNumber, NumberTypeDenied, PbxUnavailable
 from trunkline.events import FarEndAnswered, FarEndGone, TurnFinished
 from trunkline.models import CallEvent, CallId, CallRecord, Disposition, HangUpBy, Speaker, Turn
 from trunkline.ports import BrainAction, PersonTurn, Say, Transfer
@@ -48,7 +48,7 @@ class House(Office):
         self.brain.mind = Clerk()
         record = await self.place()
         leg = FakeLeg(record.id, lambda: self.pbx.report(FarEndGone(record.id, 16)))
-        self.legs.expected[record.id](leg)
+        self.legs.expected.pop(record.id)(leg)
         await self.until(lambda: leg._listener is not None)
         while len(self.pbx.dialled) < 2:
             await leg.run(0.1)
@@ -59,7 +59,7 @@ class House(Office):
         self.pbx.report(FarEndAnswered(colleague))
         leg = FakeLeg(colleague, lambda: None)
         await self.until(lambda: colleague in self.legs.expected)
-        self.legs.expected[colleague](leg)
+        self.legs.expected.pop(colleague)(leg)
         await self.until(lambda: leg._listener is not None)
         while not any("press two" in text for text in self.said(colleague)):
             await leg.run(0.5)
@@ -269,6 +269,17 @@ async def test_names_go_before_numbers() -> None:
     for nobody in ("Bert", "100@from-internal", "PJSIP/100", "sip:anna@example.com"):
         with pytest.raises(InvalidNumber):
             await desk.find(nobody)
+
+
+async def test_a_name_dials_no_number_that_may_not_be_dialled() -> None:
+    async def refuse(to: str) -> str:
+        raise NumberTypeDenied(f"{to} is a premium number.")
+
+    async def ask(person: CallRecord, target: Target, about: str) -> None: ...
+
+    desk = TransferDesk({"Fortune": TransferSettings(to="+19005550100")}, refuse, ask)  # type: ignore[arg-type]
+    with pytest.raises(NumberTypeDenied):
+        await desk.find("fortune")
 
 
 def test_what_it_is_about() -> None:

@@ -35,6 +35,7 @@ from trunkline.speech import (
 )
 from trunkline.speech.engines import Engines
 from trunkline.store import open_keyring, open_recordings, open_shelf, open_store
+from trunkline.store.access import SqlAccessBook
 from trunkline.store.ledger import SqlLedger
 from trunkline.switchboard import Agent, Switchboard
 from trunkline.telephony.agi_server import AgiServer
@@ -47,6 +48,9 @@ from trunkline.tracing import Tracing, tracer
 from trunkline.web import Callbacks, Metrics, Part, create_app
 
 log = logging.getLogger(__name__)
+
+LONGEST_MESSAGE = 64 * 1024
+"""Bytes of a WebSocket message: four seconds of a supervisor's audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,12 @@ async def open_house(
             settings.service,
             recordings=recordings,
             privacy=settings.privacy,
-            metrics=Metrics(lambda: phone.audio.counters, clock.report, load, engines.counters if engines else None),
+            metrics=Metrics(
+                lambda: phone.audio.counters, clock.report, load, engines.counters if engines else None, guards
+            ),
             health=health,
+            ledger=ledger,
+            access=SqlAccessBook(store.tables),
         )
         house.enter_context(collector_at_bay())
         yield House(switchboard, phone, clock, load, web, agi)
@@ -216,7 +224,15 @@ class _Server(uvicorn.Server):
 async def serving(house: House, sock: socket.socket) -> AsyncIterator[None]:
     """HTTP on `sock` inside the block; live calls are ended when it is left."""
     server = _Server(
-        uvicorn.Config(house.web, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3)
+        uvicorn.Config(
+            house.web,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+            ws_max_size=LONGEST_MESSAGE,
+            ws_per_message_deflate=False,  # audio hardly shrinks, and every frame would be tried
+        )
     )
     sock.listen(server.config.backlog)  # uvicorn does so a moment later; whoever is told of us may connect at once
     task = asyncio.create_task(server.serve(sockets=[sock]), name="http")

@@ -13,6 +13,7 @@
     │   ├── NoRecording
     │   ├── CallerIdNotAllowed
     │   ├── CallerBlocked      an incoming call from somebody who is not let in
+    │   ├── NotOnList
     │   └── DiallingRefused    the guards don't let that number be dialled
     │       ├── DiallingStopped
     │       ├── NumberTypeDenied
@@ -120,6 +121,11 @@ class CallerIdNotAllowed(RequestError):
 class CallerBlocked(RequestError):
     code = "caller_blocked"
     http_status = 403
+
+
+class NotOnList(RequestError):
+    code = "not_on_list"
+    http_status = 404
 
 
 class DiallingRefused(RequestError):

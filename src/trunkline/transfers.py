@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from trunkline.audio import SILENCE
 from trunkline.conversation.hold_music import HoldMusic
 from trunkline.models import NOT_RECORDED, CallRecord, HangUpBy, Speaker, Turn
-from trunkline.settings import TransferSettings
+from trunkline.settings import E164, TransferSettings
 
 GIST_TURNS: Final = 2
 """Turns of the person that are told a colleague where the brain doesn't say what it is about."""
@@ -60,6 +60,8 @@ class TransferDesk:
         wanted = to.strip().casefold()
         for name, manners in self.named.items():
             if wanted == name.casefold():
+                if E164.fullmatch(manners.to):
+                    await self.may_dial(manners.to)
                 return Target(name, manners)
         number = await self.may_dial(to)
         return Target(number, TransferSettings(to=number))

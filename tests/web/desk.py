@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
+from tests.doubles_ledger import MemoryAccessBook, MemoryLedger
 from tests.doubles_store import MemoryCallStore
 from tests.store.records import at
 from trunkline.errors import CallEnded, TrunklineError, UnknownAgent, UnknownCall
@@ -116,6 +117,8 @@ class Desk:
         self.recordings = folder
         self.keys = Keyring()
         self.metrics = Metrics()
+        self.ledger = MemoryLedger()
+        self.access = MemoryAccessBook()
         self.parts = {"pbx": Part(True, {"version": "22.5.2"}), "speech": Part(True)}
 
     def app(self) -> FastAPI:
@@ -126,6 +129,8 @@ class Desk:
             recordings=Recordings(self.recordings, self.keys),
             metrics=self.metrics,
             health=lambda: self.parts,
+            ledger=self.ledger,
+            access=self.access,
         )
 
 

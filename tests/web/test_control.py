@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.conversation.booth import Mind
 from tests.doubles import tone
+from tests.doubles_ledger import MemoryAccessBook
 from tests.test_switchboard import FakeLeg, Office, OneMind
 from tests.web.serving import serving
 from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE
@@ -110,7 +111,14 @@ class Desk:
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     office = Office()
     app = create_app(
-        office.board, office.store, ServiceSettings(), recordings=Recordings(tmp_path), metrics=Metrics(), health=dict
+        office.board,
+        office.store,
+        ServiceSettings(),
+        recordings=Recordings(tmp_path),
+        metrics=Metrics(),
+        health=dict,
+        ledger=office.ledger,
+        access=MemoryAccessBook(),
     )
     async with office.board, serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
         record = await office.place()

@@ -65,11 +65,8 @@ async def test_every_route_is_described(description: Any) -> None:
         for path, methods in description["paths"].items()
         for method, route in methods.items()
     }
-    assert set(routes) == {
-        ("POST", "/call"), ("POST", "/hangup"), ("GET", "/conversation/{session_id}"), ("GET", "/calls"),
-        ("GET", "/calls/{call_id}"), ("DELETE", "/calls/{call_id}"), ("GET", "/calls/{call_id}/recording"),
-        ("GET", "/calls/{call_id}/events"), ("GET", "/health"), ("GET", "/metrics"),
-    }  # fmt: skip
+    # README.md names each of them (tests/test_docs.py).
+    assert {("POST", "/call"), ("DELETE", "/calls/{call_id}"), ("GET", "/health")} < set(routes)
     for (_, path), route in routes.items():
         assert route["description"]
         assert bool(route.get("security")) == (path != "/health")

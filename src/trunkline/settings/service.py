@@ -19,7 +19,10 @@ class ServiceSettings(Section):
     port: int = Field(3030, ge=0, le=65535)
     """Port of the HTTP API; 0 takes a free one."""
     api_key: SecretStr | None = None
-    """When set, every request but `/health` needs `Authorization: Bearer KEY`."""
+    """When set, every request but `/health` needs `Authorization: Bearer KEY`. It opens everything; keys that open less
+    are made by `trunkline keys create`."""
+    requests_per_second: float = Field(50.0, ge=0, le=10_000)
+    """Requests that each API key may make, twice as many at once; 0: any number."""
     data_dir: Path = Path("var")
     """Folder for the database, recordings and the private Asterisk."""
     database_url: SecretStr | None = None

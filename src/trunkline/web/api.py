@@ -9,11 +9,14 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi_offline import FastAPIOffline
 
 import trunkline
+from trunkline.access import AccessBook
 from trunkline.erasure import Eraser
 from trunkline.errors import TrunklineError
+from trunkline.ledger import Ledger
 from trunkline.ports import CallStore, Recordings
 from trunkline.settings import PrivacySettings, ServiceSettings
-from trunkline.web import calls, classic, control, erasure, service, supervision
+from trunkline.web import calls, classic, control, dialling, erasure, service, supervision
+from trunkline.web.api_keys import ApiKeys
 from trunkline.web.errors import answer_errors
 from trunkline.web.guard import Guard
 from trunkline.web.live import CallFeed
@@ -45,6 +48,8 @@ def create_app(
     recordings: Recordings,
     metrics: Metrics,
     health: HealthCheck,
+    ledger: Ledger,
+    access: AccessBook,
     privacy: PrivacySettings | None = None,
 ) -> FastAPI:
     """The application. It watches the switchboard for live events and metrics as long as both exist.
@@ -73,12 +78,21 @@ def create_app(
         metrics,
         health,
         feed,
+        ledger,
     )
-    for router in (classic.router, calls.router, control.router, supervision.router, erasure.router, service.keyed):
+    for router in (
+        classic.router,
+        calls.router,
+        control.router,
+        dialling.router,
+        supervision.router,
+        erasure.router,
+        service.keyed,
+    ):
         app.include_router(router, dependencies=_DESCRIBED_KEYS)
     app.include_router(service.open_to_all)
     answer_errors(app)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, keys=ApiKeys(settings, access))
     return app
 
 
@@ -92,6 +106,8 @@ def _codes() -> Iterator[str]:
         (401, "unauthorized"): False,
         (403, "host_refused"): False,
         (403, "origin_refused"): False,
+        (403, "scope_missing"): False,
+        (429, "rate_limited"): True,
         (404, "not_found"): False,
     }
     rows |= {(405, "method_not_allowed"): False, (413, "body_too_large"): False}

@@ -44,7 +44,7 @@ async def list_calls(
         limit=limit + 1,
         before=None if before is None else to_call_id(before),
         state=state,
-        number=None if number is None else _searched(number),
+        number=None if number is None else searched(number),
     )
     more = len(page) > limit
     return CallList(calls=tuple(summary(call) for call in page[:limit]), next=page[limit - 1].id if more else None)
@@ -126,7 +126,8 @@ async def end_call(call_id: str, house: House) -> Accepted:
     return hanging_up(await house.switchboard.hang_up(to_call_id(call_id)))
 
 
-def _searched(number: str) -> str:
+def searched(number: str) -> str:
+    """A number in an address, as E.164. Raises `InvalidNumber`."""
     # A plus sign in an address stands for a space unless it was escaped, which hardly anybody does.
     digits = number.strip()
     return to_e164(digits if digits.startswith("+") else f"+{digits}")

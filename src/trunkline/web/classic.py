@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response, status
+from fastapi import APIRouter, Request, Response, status
 
 from trunkline.errors import (
+    CalledTooOften,
     CallEnded,
     CallerIdNotAllowed,
+    ConsentMissing,
+    CountryNotAllowed,
+    DailyCallsReached,
+    DiallingStopped,
+    DoNotCall,
+    EmergencyNumber,
     InvalidNumber,
+    NumberTypeDenied,
+    OutsideCallingHours,
     PbxUnavailable,
+    SpendCapReached,
     StoreError,
     TooManyCalls,
     TrunkNotConfigured,
@@ -16,6 +26,7 @@ from trunkline.errors import (
     UnknownCall,
 )
 from trunkline.web.answers import Accepted, ConversationAnswer, conversation
+from trunkline.web.audit import about
 from trunkline.web.bodies import HangUp, PlaceCall
 from trunkline.web.calls import find_call, hanging_up, to_call_id
 from trunkline.web.errors import errors
@@ -25,18 +36,29 @@ router = APIRouter(tags=["calls"])
 
 _PLACING = errors(
     InvalidNumber,
+    EmergencyNumber,
     UnknownAgent,
     CallerIdNotAllowed,
     TrunkNotConfigured,
     PbxUnavailable,
     TooManyCalls,
     StoreError,
+    DiallingStopped,
+    NumberTypeDenied,
+    CountryNotAllowed,
+    DoNotCall,
+    ConsentMissing,
+    OutsideCallingHours,
+    CalledTooOften,
+    DailyCallsReached,
+    SpendCapReached,
 )
 
 
 @router.post("/call", status_code=status.HTTP_202_ACCEPTED, responses=_PLACING)
-async def place_call(body: PlaceCall, house: House, response: Response) -> Accepted:
+async def place_call(body: PlaceCall, house: House, request: Request, response: Response) -> Accepted:
     """Place a call. The answer comes at once, with the call's id; `Location` says where it can be looked at."""
+    about(request, body.phone_number)
     call = await house.switchboard.place_call(body.to_request())
     response.headers["location"] = f"/calls/{call.id}"
     return Accepted(message=f"Calling {call.number}.", phone_number=call.number, session_id=call.id, status=call.state)

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from trunkline.errors import TrunklineError
 from trunkline.web.answers import ErrorAnswer
+from trunkline.web.audit import failed
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TrunklineError)
     if error.http_status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error)
+    failed(request, error.code)
     return problem(error)
 
 
@@ -74,8 +76,9 @@ def problem(error: TrunklineError) -> Response:
     )
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    failed(request, "request_invalid")
     problems = [{"field": _field(each), "problem": _problem(each)} for each in error.errors()]
     first = problems[0]
     return error_answer(
@@ -90,6 +93,7 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = _CODES.get(error.status_code, ("request_refused", str(error.detail)))
+    failed(request, code)
     remedy = "GET /openapi.json lists what there is." if error.status_code in (404, 405) else None
     return error_answer(error.status_code, code, message, remedy=remedy, headers=error.headers)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import math
 from ipaddress import ip_address
 from typing import Final
 
@@ -12,8 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trunkline.access import ApiKey
+from trunkline.errors import StoreError
 from trunkline.settings import ServiceSettings
-from trunkline.web.errors import error_answer
+from trunkline.web.api_keys import ApiKeys
+from trunkline.web.audit import Visit
+from trunkline.web.errors import error_answer, problem
+from trunkline.web.scopes import scope_of
 
 MOST_BYTES: Final = 64 * 1024
 """Largest body of a request."""
@@ -21,16 +25,15 @@ _OPEN_TO_ALL: Final = frozenset({"/health"})
 
 
 class Guard:
-    """Asks for the API key where there is one, and refuses bodies that are too large.
+    """Asks for an API key where there is one, keeps to its scope and rate, and refuses bodies that are too large.
 
     Without a key the service listens on loopback only. A web page that the operator visits could still reach it there
     under a host name of its own that it lets point to 127.0.0.1, and place calls; so that name is checked instead.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, keys: ApiKeys) -> None:
         self._app = app
-        key = settings.api_key
-        self._key = None if key is None else _digest(key.get_secret_value().encode())
+        self._keys = keys
         self._own_name = settings.host.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,30 +41,55 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        key, refusal = await self._examine(scope, headers)
+        visit = Visit(scope, key)
         if refusal is not None and scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif refusal is not None:
             await refusal(scope, receive, send)
         else:
-            await self._app(scope, _limited(receive), send)
+            try:
+                await self._app(scope, _limited(receive), visit.watched(send))
+            finally:
+                await visit.write_down(self._keys.book)
+            return
+        if key is not None and refusal.status_code == 403:
+            visit.refused("scope_missing")
+            await visit.write_down(self._keys.book)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+    async def _examine(self, scope: Scope, headers: Headers) -> tuple[ApiKey | None, Response | None]:
+        """Whose key it is, and what is answered in place of the application's answer."""
         if _announced(headers) > MOST_BYTES:
+            too_large = f"A request may have {MOST_BYTES // 1024} KiB."
+            return None, error_answer(413, "body_too_large", too_large, remedy="Send less.")
+        if scope["path"] in _OPEN_TO_ALL:
+            return None, None
+        try:
+            if not await self._keys.needed():
+                return None, self._check_host(headers.get("host", ""))
+            key = await self._keys.find(_given_key(headers))
+        except StoreError as error:
+            return None, problem(error)
+        return key, _unknown() if key is None else self._check_key(key, scope)
+
+    def _check_key(self, key: ApiKey, scope: Scope) -> Response | None:
+        needed = scope_of(scope.get("method", "GET"), scope["path"])
+        if not key.opens(needed):
             return error_answer(
-                413, "body_too_large", f"A request may have {MOST_BYTES // 1024} KiB.", remedy="Send less."
+                403,
+                "scope_missing",
+                f"The key {key.name!r} does not open this: it takes the scope {needed.value!r}.",
+                remedy="Use another key; `trunkline keys create` makes them.",
             )
-        if self._key is None:
-            return self._check_host(headers.get("host", ""))
-        if scope["path"] in _OPEN_TO_ALL or hmac.compare_digest(_digest(_given_key(headers)), self._key):
-            return None
-        return error_answer(
-            401,
-            "unauthorized",
-            "This request needs the API key.",
-            remedy="Send it as `Authorization: Bearer KEY` or `X-API-Key: KEY`; it is service.api_key in the settings.",
-            headers={"www-authenticate": "Bearer"},
-        )
+        if wait := self._keys.wait(key):
+            return error_answer(
+                429,
+                "rate_limited",
+                f"The key {key.name!r} is used more often than service.requests_per_second allows.",
+                remedy="Wait as long as Retry-After says.",
+                headers={"retry-after": str(math.ceil(wait))},
+            )
+        return None
 
     def _check_host(self, host: str) -> Response | None:
         name = _without_port(host).lower()
@@ -75,9 +103,15 @@ class Guard:
         )
 
 
-def _digest(key: bytes) -> bytes:
-    # Of equal length, whatever was sent: comparing then takes equally long.
-    return hashlib.sha256(key).digest()
+def _unknown() -> Response:
+    return error_answer(
+        401,
+        "unauthorized",
+        "This request needs an API key.",
+        remedy="Send one as `Authorization: Bearer KEY` or `X-API-Key: KEY`: service.api_key of the settings, or one "
+        "made by `trunkline keys create`.",
+        headers={"www-authenticate": "Bearer"},
+    )
 
 
 def _given_key(headers: Headers) -> bytes:

@@ -81,6 +81,12 @@ class EngineUses(Protocol):
         """By task (`stt`, `tts`) and engine."""
 
 
+class Refusals(Protocol):
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Numbers that were not dialled, by the code of their refusal, since the start."""
+
+
 class Metrics:
     """A watcher of the switchboard, with a registry of its own."""
 
@@ -90,6 +96,7 @@ class Metrics:
         clock: Callable[[], MediaClock] | None = None,
         load: LoadTime | None = None,
         engines: EngineUses | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         registry = self._registry = CollectorRegistry()
         Info("trunkline_build", "What is running.", registry=registry).info({"version": trunkline.__version__})
@@ -134,6 +141,8 @@ class Metrics:
             registry.register(_ClockCollector(clock))
         if load is not None:
             registry.register(_LoadCollector(load))
+        if refusals is not None:
+            registry.register(_RefusalCollector(refusals))
         ProcessCollector(registry=registry)
         self._open: set[CallId] = set()
 
@@ -248,3 +257,14 @@ class _EngineCollector(Collector):
             seconds.add_metric([task, engine], use.seconds)
         yield requests
         yield seconds
+
+
+class _RefusalCollector(Collector):
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
+
+    def collect(self) -> Iterable[Metric]:
+        refused = CounterMetricFamily("trunkline_dialling_refused", "Numbers that were not dialled.", labels=["code"])
+        for code, times in sorted(self._refusals.refused.items()):
+            refused.add_metric([code], times)
+        yield refused

@@ -10,6 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from trunkline.erasure import Eraser
+from trunkline.ledger import Ledger
 from trunkline.live_call import LiveCall
 from trunkline.models import CallId, CallRecord, CallRequest
 from trunkline.ports import CallStore, Recordings, Watcher
@@ -58,6 +59,7 @@ class Services:
     metrics: Metrics
     health: HealthCheck
     feed: CallFeed
+    ledger: Ledger
 
 
 def _services(connection: HTTPConnection) -> Services:
