@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.end_of_turn import FOLDER, answered, console, gather
+from bench.end_of_turn import FOLDER, answered, console, measure
+from bench.end_of_turn_data import PORTIONS
 from bench.end_of_turn_evidence import Heard
 from trunkline.conversation.completeness import what_was_asked
 from trunkline.conversation.end_of_turn import signs
@@ -52,8 +53,8 @@ def fit(known: Sequence[tuple[dict[str, float], bool]]) -> dict[str, float]:
 
 
 def main() -> None:
-    heard = asyncio.run(gather(FOLDER / "end_of_turn_evidence.json", LEARNT_FROM))
-    known = examples(heard)
+    heard = asyncio.run(measure(FOLDER, PORTIONS))
+    known = examples(one for portion in LEARNT_FROM for one in heard[portion])
     console.print(f"{len(known)} pauses and ends")
     console.print_json(json.dumps(fit(known)))
 

@@ -101,19 +101,19 @@ def signs(finished: float | None, said: Transcript, asked: Asked) -> dict[str, f
 
 WEIGHTS: Final = MappingProxyType(
     {
-        Completeness.WHOLE.name: -0.76,
-        Completeness.COMPLETE.name: -3.42,
-        Completeness.UNKNOWN.name: -2.15,
-        Completeness.OPEN.name: -4.09,
-        Completeness.DICTATING.name: -1.99,
-        "last word trails off": -0.37,
-        "sounds finished": 0.1,
-        "comma": -1.47,
-        "words": 5.11,
-        "symbols": 1.19,
-        "few symbols": -1.1,
-        "birth date": -1.91,
-        "telephone": -1.19,
+        Completeness.WHOLE.name: -0.92,
+        Completeness.COMPLETE.name: -3.34,
+        Completeness.UNKNOWN.name: -2.01,
+        Completeness.OPEN.name: -4.12,
+        Completeness.DICTATING.name: -1.83,
+        "last word trails off": -0.39,
+        "sounds finished": 0.08,
+        "comma": -0.64,
+        "words": 4.96,
+        "symbols": 0.97,
+        "few symbols": -1.32,
+        "birth date": -1.89,
+        "telephone": -1.23,
     }
 )
 """A logistic regression on the labelled turns, fitted by `python -m bench.end_of_turn_fit`."""
