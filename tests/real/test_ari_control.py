@@ -170,6 +170,6 @@ async def test_a_hang_up_ends_a_transferred_call_as_well(private_asterisk: Priva
 async def test_nothing_gets_into_a_dial_string(private_asterisk: PrivateAsteriskFactory) -> None:
     async with exchange(private_asterisk, OK) as it:
         call_id = await it.answered_call()
-        for target in ("911", "+1415@evil.example", "+14155550123&Local/s@default", "sip:x@y,60,g"):
+        for target in ("911", "+1415@evil.example,60,g", "+14155550123&Local/s@default", "sip:x@y,60,g"):
             with pytest.raises(InvalidNumber):
                 await it.ari.connect_next(call_id, target, ring_timeout=10)
