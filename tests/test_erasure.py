@@ -14,9 +14,11 @@ from pydantic import SecretStr, ValidationError
 from tests.store.records import ANSWERED, NOON, a_call, a_turn, an_event
 from trunkline.erasure import EVERY, Erased, Eraser
 from trunkline.errors import CallLive, StoreError, UnknownCall
+from trunkline.ledger import Attempt, Cap, Caps, Usage
 from trunkline.models import REMOVED, CallId, CallRecord, CallState
 from trunkline.settings import PrivacySettings, ServiceSettings
 from trunkline.store import Recordings, SqlCallStore, open_store
+from trunkline.store.ledger import SqlLedger
 
 NUMBER = "+14155550100"
 HASH_KEY = SecretStr("a key nobody else knows")
@@ -219,6 +221,29 @@ async def test_a_store_that_fails_is_tried_again_the_next_day(
     with pytest.raises(asyncio.CancelledError):
         await eraser.run()
     assert caplog.text.count("The disk is full.") == 2
+
+
+async def test_two_who_delete_the_same_do_not_disturb_each_other(archive: Archive) -> None:
+    calls = [await archive.call(days_ago=10) for _ in range(5)]
+    eraser = archive.eraser(keep_calls_days=7)
+    await asyncio.gather(eraser.sweep(), eraser.sweep(), eraser.forget_number(NUMBER))
+    assert await archive.store.recent() == []
+    assert not any(archive.file(call).exists() for call in calls)
+
+
+@pytest.mark.parametrize("forget", [True, False])
+async def test_attempts_still_count_but_for_no_number(archive: Archive, forget: bool) -> None:
+    call = await archive.call(days_ago=10)
+    since = NOON - timedelta(hours=1)
+    ledger = SqlLedger(archive.store.tables)
+    attempts = [Attempt(NOON, NUMBER, 0.5, call_id) for call_id in (call.id, CallId("another"))]
+    for attempt in attempts:
+        assert await ledger.reserve(attempt, Caps(since)) is None
+    eraser = archive.eraser(keep_recordings_days=7, keep_transcripts_days=7)
+    await (eraser.forget_call(call.id) if forget else eraser.sweep())
+    assert await ledger.usage(since) == Usage(2, 1.0)
+    assert await ledger.reserve(attempts[0], Caps(since, to_number=2)) is None
+    assert await ledger.reserve(attempts[0], Caps(since, to_number=2)) is Cap.TO_NUMBER
 
 
 def test_a_hash_needs_a_key() -> None:

@@ -8,7 +8,8 @@ import hmac
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,9 +35,7 @@ class Erased:
     numbers: int = 0
 
     def __str__(self) -> str:
-        return (
-            f"{self.calls} calls, {self.recordings} recordings, {self.transcripts} transcripts, {self.numbers} numbers"
-        )
+        return ", ".join(f"{name}: {count}" for name, count in asdict(self).items())
 
 
 class Eraser:
@@ -119,7 +118,8 @@ class Eraser:
         recordings = transcripts = 0
         for call in calls:
             recordings += await self._recordings.remove(call.id)
-            transcripts += await self._store.erase(call.id, Part.CALL, self._now()) > 0
+            with suppress(UnknownCall):
+                transcripts += await self._store.erase(call.id, Part.CALL, self._now()) > 0
         if calls:
             await self._store.scrub()
         return Erased(len(calls), recordings, transcripts, len(calls))
@@ -131,7 +131,8 @@ class Eraser:
         number = REMOVED
         if part is Part.NUMBER and (call := await self._store.get(call_id)) is not None:
             number = self._stand_in(call.number)
-        await self._store.erase(call_id, part, self._now(), number=number)
+        with suppress(UnknownCall):  # somebody else was quicker
+            await self._store.erase(call_id, part, self._now(), number=number)
 
     def _stand_in(self, number: str) -> str:
         """What is kept in place of a number: nothing that leads back to it."""

@@ -17,6 +17,7 @@ from trunkline.settings import (
     AgentSettings,
     ListeningSettings,
     N8nSettings,
+    NoticeSettings,
     OriginationSettings,
     Settings,
     SpeechServerSettings,
@@ -161,11 +162,14 @@ def _explain(
                 "listening": ListeningSettings,
                 "n8n": N8nSettings,
                 "openai": OpenAISettings,
+                "notices": NoticeSettings,
             }
             kind = next((parts[part] for part in parts if part in first["loc"]), AgentSettings)
             known = list(kind.model_fields)
         elif "servers" in first["loc"]:
             known = list(SpeechServerSettings.model_fields)
+        elif "notices" in first["loc"]:
+            known = list(NoticeSettings.model_fields)
         elif "origination" in first["loc"]:
             known = list(OriginationSettings.model_fields)
         return SettingsError(f"{where}: there is no setting {key}.", remedy=f"Known here: {', '.join(known)}.")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 import trunkline
-from trunkline.cli import calls, demo, doctor, n8n, pbx, rehearse, serve, settings, speech, trunk
+from trunkline.cli import calls, demo, doctor, n8n, pbx, rehearse, serve, settings, speech, store, trunk
 from trunkline.errors import TrunklineError
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ app.add_typer(pbx.app, name="pbx")
 app.add_typer(trunk.app, name="trunk")
 app.add_typer(speech.app, name="speech")
 app.add_typer(n8n.app, name="n8n")
+app.add_typer(store.app, name="store")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from trunkline.settings import (
     AgentSettings,
     ListeningSettings,
     N8nSettings,
+    NoticeSettings,
     OriginationSettings,
     Settings,
     SpeechServerSettings,
@@ -30,6 +31,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     },
     "twilio.origination.NAME": OriginationSettings,
     "speech.servers.NAME": SpeechServerSettings,
+    "privacy.notices": NoticeSettings,
     "agents.NAME": AgentSettings,
     "agents.NAME.listening": ListeningSettings,
     "agents.NAME.n8n": N8nSettings,
@@ -74,7 +76,7 @@ def reference() -> Iterator[str]:
         yield "| key | default | what it does |"
         yield "|---|---|---|"
         for name, field in model.model_fields.items():
-            if name not in ("listening", "n8n", "openai", "tools", "mcp", "servers", "origination"):
+            if name not in ("listening", "n8n", "openai", "tools", "mcp", "servers", "origination", "notices"):
                 yield f"| `{name}` | {_default(field)} | {(field.description or '').replace(chr(10), ' ')} |"
 
 

@@ -17,7 +17,7 @@ KEY_BYTES = 32
 
 
 class NoticeSettings(Section):
-    """`[privacy.notices]`: what people are told before the greeting; an agent's own `notices` take their place."""
+    """`[privacy.notices]`: what people are told first; an agent's own, `[agents.NAME.notices]`, take their place."""
 
     text: str = Field("", max_length=1000)
     """Said first in every call, whoever speaks over it: that a machine speaks, say, and that the call is recorded;

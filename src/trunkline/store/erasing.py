@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from trunkline.errors import CallLive, UnknownCall
 from trunkline.models import ANONYMOUS, HASHED, REMOVED, CallId, CallState, Part
 from trunkline.phone_numbers import with_numbers_masked
-from trunkline.store.tables import call_events, calls, turns
+from trunkline.store.tables import call_events, calls, dial_attempts, turns
 
 _SAID: Final[ColumnElement[bool]] = or_(
     exists().where(turns.c.call_id == calls.c.id), exists().where(call_events.c.call_id == calls.c.id)
@@ -48,6 +48,10 @@ async def erase(connection: AsyncConnection, call_id: CallId, part: Part, at: da
     if part in (Part.TRANSCRIPT, Part.CALL):
         for table in (turns, call_events):
             deleted += (await connection.execute(delete(table).where(table.c.call_id == call_id))).rowcount
+    if part in (Part.NUMBER, Part.CALL):
+        # What was dialled still counts for the caps of a day, but for no number.
+        attempts = update(dial_attempts).where(dial_attempts.c.call_id == call_id)
+        await connection.execute(attempts.values(number=REMOVED))
     match part:
         case Part.RECORDING:
             await connection.execute(this.values(recording=None))
