@@ -129,6 +129,8 @@ class FakeLegs:
         self.expected: dict[CallId, Callable[[CallLeg], None]] = {}
 
     def expect(self, call_id: CallId, on_leg: Callable[[CallLeg], None]) -> None:
+        if call_id in self.expected:
+            raise ValueError(f"call {call_id} is expected already")
         self.expected[call_id] = on_leg
 
     def forget(self, call_id: CallId) -> None:
@@ -185,7 +187,7 @@ class Office:
 
     async def answer(self, call_id: CallId) -> FakeLeg:
         leg = FakeLeg(call_id, lambda: self.pbx.report(FarEndGone(call_id, 16)))
-        self.legs.expected[call_id](leg)
+        self.legs.expected.pop(call_id)(leg)
         await self.until(lambda: leg._listener is not None)
         return leg
 
@@ -364,7 +366,7 @@ async def test_the_person_hangs_up_while_the_greeting_is_still_being_made(office
     voice.hold()
     record = await office.place()
     leg = FakeLeg(record.id, lambda: office.pbx.report(FarEndGone(record.id, 16)))
-    office.legs.expected[record.id](leg)
+    office.legs.expected.pop(record.id)(leg)
     leg.close()
     ended = await office.ended(record.id)
     assert ended.end is not None
@@ -415,7 +417,7 @@ async def transferred(office: Office) -> CallId:
     office.brain.mind = Clerk()
     record = await office.place()
     leg = FakeLeg(record.id, lambda: None)
-    office.legs.expected[record.id](leg)
+    office.legs.expected.pop(record.id)(leg)
     await office.until(lambda: leg._listener is not None)
     while not leg.closed:
         await leg.run(0.1)

@@ -364,6 +364,11 @@ class Call(ABC):
         target, about = self._next
         if self._asked_first(target):
             return await self._ask(leg, ending, target, about)
+        if self._channel is not self._line.pbx:
+            # A dialplan that isn't ours does with them as it likes, and brings nobody back to this call.
+            leg.close()
+            await self._until()
+            return ending
         # Where nobody takes the person, the dialplan brings them back to us.
         self._leg = asyncio.get_running_loop().create_future()
         self._line.legs.expect(self.record.id, self._on_leg)
