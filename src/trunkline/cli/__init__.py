@@ -11,7 +11,22 @@ from rich.console import Console
 from rich.text import Text
 
 import trunkline
-from trunkline.cli import calls, demo, doctor, n8n, pbx, rehearse, serve, settings, speech, store, trunk
+from trunkline.cli import (
+    calls,
+    demo,
+    dialling,
+    do_not_call,
+    doctor,
+    keys,
+    n8n,
+    pbx,
+    rehearse,
+    serve,
+    settings,
+    speech,
+    store,
+    trunk,
+)
 from trunkline.errors import TrunklineError
 
 app = typer.Typer(
@@ -49,6 +64,9 @@ app.command()(settings.settings)
 app.command()(doctor.doctor)
 app.add_typer(pbx.app, name="pbx")
 app.add_typer(trunk.app, name="trunk")
+app.add_typer(dialling.app, name="dialling")
+app.add_typer(do_not_call.app, name="dnc")
+app.add_typer(keys.app, name="keys")
 app.add_typer(speech.app, name="speech")
 app.add_typer(n8n.app, name="n8n")
 app.add_typer(store.app, name="store")

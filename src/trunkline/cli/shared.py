@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import typer
 
+from trunkline.access import AccessBook
+from trunkline.ledger import Ledger
 from trunkline.settings import Settings
 from trunkline.settings_file import load
+from trunkline.store.access import SqlAccessBook
+from trunkline.store.database import address
+from trunkline.store.ledger import SqlLedger
+from trunkline.store.transactions import Tables
 
 AUDIOSOCKET = "127.0.0.1:9092"
 SECRETS_FILE = Path(".env")
@@ -19,3 +27,26 @@ def load_settings(context: typer.Context) -> Settings:
     root = context.find_root()
     config = root.params.get("config")
     return load(Path(str(config)) if config else None)
+
+
+@asynccontextmanager
+async def opened_ledger(settings: Settings) -> AsyncIterator[Ledger]:
+    """What is kept about dialling, whether the service runs or not. Raises `StoreError`."""
+    async with _tables(settings) as tables:
+        yield SqlLedger(tables)
+
+
+@asynccontextmanager
+async def opened_access_book(settings: Settings) -> AsyncIterator[AccessBook]:
+    """The API keys, likewise."""
+    async with _tables(settings) as tables:
+        yield SqlAccessBook(tables)
+
+
+@asynccontextmanager
+async def _tables(settings: Settings) -> AsyncIterator[Tables]:
+    tables = await Tables.open(address(settings.service))
+    try:
+        yield tables
+    finally:
+        await tables.close()
