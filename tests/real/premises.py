@@ -37,6 +37,7 @@ from trunkline.settings import (
     AgentSettings,
     IncomingSettings,
     ListeningSettings,
+    PrivacySettings,
     ServiceSettings,
     Settings,
     TransferSettings,
@@ -262,6 +263,7 @@ async def open_premises(
     ears: FakeSpeechToText | None = None,
     incoming: IncomingSettings = IncomingSettings(),
     transfers: Mapping[str, TransferSettings] | None = None,
+    privacy: PrivacySettings | None = None,
     brains: Callable[[AgentSettings], Brain] = make_brain,
     **agent: Any,
 ) -> AsyncIterator[Premises]:
@@ -284,6 +286,7 @@ async def open_premises(
     settings = Settings(
         incoming=incoming,
         transfers=dict(transfers or {}),
+        privacy=privacy or PrivacySettings(),
         service=ServiceSettings(data_dir=folder / "data", port=0),
         trunk=trunk if ring_timeout is None else trunk.model_copy(update={"ring_timeout": ring_timeout}),
         agents={AGENT: AgentSettings.model_validate(manners | agent)},
