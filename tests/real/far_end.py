@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,17 +102,31 @@ async def far_end(
     settings = Settings(service=ServiceSettings(data_dir=folder))
     home = PbxHome(folder)
     instance = home.furnish(program, settings, audiosocket)
-    instance = replace(instance, sip_port=_free_port(instance.sip_address))
-    etc = instance.folder / "etc"
-    (etc / "pjsip.conf").write_text(_pjsip(instance, manner))
-    (etc / "extensions.conf").write_text(DIALPLAN.format(call_id=call_id, audiosocket=audiosocket))
-    more = "".join(f"load = {module}.so\n" for module in MODULES)
-    (etc / "modules.conf").write_text(render(instance)["modules.conf"] + more)
+    instance = replace(instance, sip_port=free_port(instance.sip_address))
+    files = {
+        "pjsip.conf": _pjsip(instance, manner),
+        "extensions.conf": DIALPLAN.format(call_id=call_id, audiosocket=audiosocket),
+    }
+    try:
+        async with running(program, instance, files, MODULES) as command:
+            yield FarEnd(instance, command)
+    finally:
+        home.close()
+
+
+@asynccontextmanager
+async def running(
+    program: AsteriskProgram, instance: AsteriskInstance, files: Mapping[str, str], modules: Sequence[str]
+) -> AsyncIterator[tuple[str, ...]]:
+    """An Asterisk with these files in place of the product's, and these modules as well; its command."""
+    more = "".join(f"load = {module}.so\n" for module in modules)
+    for name, text in {**files, "modules.conf": render(instance)["modules.conf"] + more}.items():
+        (instance.folder / "etc" / name).write_text(text)
     command = asterisk_command(program, instance)
     process = await asyncio.create_subprocess_exec(*command, "-f", stdin=asyncio.subprocess.DEVNULL)
     try:
         await booted(command, instance, lambda: process.returncode is not None)
-        yield FarEnd(instance, command)
+        yield command
     finally:
         if process.returncode is None:
             process.terminate()
@@ -122,7 +136,6 @@ async def far_end(
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        home.close()
 
 
 def _pjsip(instance: AsteriskInstance, manner: Manner) -> str:
@@ -139,7 +152,7 @@ def _pjsip(instance: AsteriskInstance, manner: Manner) -> str:
     )
 
 
-def _free_port(address: str) -> int:
+def free_port(address: str) -> int:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,302 @@
+"""A third Asterisk: the office, with people on its extensions, a queue, call records and a dialplan of its own.
+
+The people are a stand-in carrier's; behind whom the agent speaks is a workflow that tests give its lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import itertools
+import wave
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.brains.n8n_server import N8nServer, Play, reply
+from tests.doubles import FakeSpeechToText, level_of
+from tests.real.conftest import NOBODY
+from tests.real.far_end import free_port, running
+from tests.real.premises import CALLER_ID, NUMBER, PERSON_HERTZ, POLL, TIMEOUT, Premises
+from trunkline.audio import SAMPLE_RATE
+from trunkline.events import CallCreated
+from trunkline.models import CallId
+from trunkline.ports import Transcript
+from trunkline.rehearsal.carrier import StandInCarrier
+from trunkline.rehearsal.config import CarrierConfig
+from trunkline.rehearsal.dialling import Destination, dial_all
+from trunkline.rehearsal.report import CallReport
+from trunkline.rehearsal.scenario import Scenario
+from trunkline.rehearsal.studio import Studio
+from trunkline.settings import ServiceSettings, Settings
+from trunkline.telephony.asterisk_config import AsteriskInstance
+from trunkline.telephony.asterisk_program import AsteriskProgram
+from trunkline.telephony.pbx_boot import console_output
+from trunkline.telephony.pbx_home import PbxHome
+
+AGENT_HERTZ = 440.0
+LISTEN = {"wait_for_agent": {"silence_ms": 200}}
+SPEAK = {"wav": "hm.wav", "text": "hm"}
+ANNA, BEN, CARL = "101", "102", "103"
+QUEUE, AGI_FULL, AGI_TURNS = "600", "700", "701"
+PREFIX = "+14155559"
+"""Of the numbers behind which the office's extensions are."""
+LOUD = 0.05
+"""Root mean square of a tone somebody hears, 0 to 1."""
+SLICE = 400
+"""Samples: 50 ms, short enough for every tone, long enough to tell them apart."""
+MODULES = (
+    *(
+        "app_queue",
+        "app_verbose",
+        "cdr_csv",
+        "format_wav",
+        "func_logic",
+        "func_module",
+        "res_agi",
+        "res_clioriginate",
+        "res_speech",
+    ),
+)
+
+PJSIP = """
+[global]
+type = global
+endpoint_identifier_order = ip
+[only]
+type = transport
+protocol = udp
+bind = {address}:{port}
+[everybody](!)
+type = endpoint
+context = office
+disallow = all
+allow = ulaw
+direct_media = no
+media_address = {address}
+bind_rtp_to_media_address = yes
+[lines](everybody)
+[lines]
+type = identify
+endpoint = lines
+match = 127.0.0.0/8
+[phones](everybody)
+"""
+DIALPLAN = """
+[general]
+[globals]
+PHONES = nobody
+[office]
+exten = _[1-3]XX,1,Dial(PJSIP/phones/sip:{prefix}${{EXTEN}}@${{PHONES}},20)
+ same = n,Hangup(${{HANGUPCAUSE}})
+exten = {queue},1,Answer()
+ same = n,Queue(desk,nr,,,10)
+ same = n,Hangup()
+exten = {full},1,Set(MODE=full)
+ same = n,Goto(agent,1)
+exten = {turns},1,Set(MODE=record)
+ same = n,Goto(agent,1)
+exten = agent,1,AGI(agi://{door}/brief?mode=${{MODE}})
+ same = n,GotoIf($["${{TRUNKLINE_NEXT}}" = ""]?over)
+ same = n,Dial(Local/${{TRUNKLINE_NEXT:{cut}}}@office/n,${{TRUNKLINE_NEXT_SECONDS}})
+ same = n,GotoIf($["${{DIALSTATUS}}" != "ANSWER"]?agent,1)
+ same = n(over),Hangup()
+"""
+QUEUES = "[general]\n[desk]\nstrategy = ringall\nmember = Local/102@office/n\n"
+CDR = "[general]\nenable = yes\n[csv]\nusegmtime = yes\n"
+COLUMNS = {"from": 1, "to": 2, "talk": 13, "disposition": 14}
+"""Of Asterisk's Master.csv: who called which extension, seconds from its answer to its end, and how it ended."""
+
+
+class Ears(FakeSpeechToText):
+    """Know people by their tone: each says their own lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: defaultdict[float, deque[str]] = defaultdict(deque)
+
+    async def transcribe(self, audio: bytes, *, language: str = "en", hint: str = "") -> Transcript:
+        self.heard.append(audio)
+        await asyncio.sleep(0)
+        spoken = tones(np.frombuffer(audio, "<i2")) if level_of(audio) > 0 else []
+        said = self.lines[spoken[0]] if spoken else deque()
+        return Transcript(said.popleft(), 0.9) if said else Transcript("", 0.0)
+
+
+@dataclass
+class Office:
+    """The office's Asterisk and what is around it."""
+
+    premises: Premises
+    workflow: N8nServer
+    ears: Ears
+    instance: AsteriskInstance
+    command: tuple[str, ...]
+
+    async def console(self, line: str) -> str:
+        return await console_output(self.command, line)
+
+    # ── people ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def person(self, *steps: object, hertz: float = PERSON_HERTZ, says: tuple[str, ...] = (), **more: Any) -> Scenario:
+        """Somebody who is heard as a tone, and understood as what they say."""
+        self.ears.lines[hertz] = deque(says)
+        return self.premises.person(*steps, hertz=hertz, **more)
+
+    def colleague(self, extension: str, *steps: object, **more: Any) -> Scenario:
+        """Somebody at an extension."""
+        return self.person(*steps, hertz=hertz_of(extension), numbers=[number_of(extension)], **more)
+
+    @asynccontextmanager
+    async def staffed(self, *colleagues: Scenario) -> AsyncIterator[StandInCarrier]:
+        """With these people at its extensions."""
+        config = CarrierConfig(host="127.0.0.1", username=None, calls_per_second=None)
+        async with StandInCarrier(config, colleagues, out_dir=self.premises.folder / "phones") as phones:
+            await self.console(f"dialplan set global PHONES {phones.host}:{phones.port}")
+            yield phones
+
+    def heard(self, report: CallReport, where: str) -> list[float]:
+        """Tones in what that person heard, in order."""
+        assert report.recording is not None
+        with wave.open(str(self.premises.folder / where / report.recording)) as wav:
+            both = np.frombuffer(wav.readframes(wav.getnframes()), "<i2").reshape(-1, 2)
+        return tones(both[:, 1])
+
+    # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def call_trunk(self, person: Scenario) -> CallReport:
+        """Somebody calls our number, by way of the carrier."""
+        ours = self.premises.house.asterisk.instance
+        config = CarrierConfig(origination=(f"sip:{ours.sip_address}:{ours.sip_port}",))
+        async with StandInCarrier(config, [person], out_dir=self.premises.folder / "callers") as carrier:
+            return await carrier.call_in(CALLER_ID, caller=NUMBER)
+
+    async def call_in(self, extension: str, person: Scenario) -> CallReport:
+        """Somebody calls an extension of the office, on its own line."""
+        to = Destination(extension, self.instance.sip_address, self.instance.sip_port, caller=NUMBER)
+        out_dir = self.premises.folder / "callers"
+        (attempt,) = await dial_all(to, [await Studio().person(person)], out_dir=out_dir)
+        assert attempt.report is not None
+        return attempt.report
+
+    async def calls(self, many: int) -> list[dict[str, Any]]:
+        """So many calls, as the API tells of them when all are over; the first one first."""
+
+        def found() -> list[CallId]:
+            updates = (update for all_of in self.premises.updates.values() for _, update in all_of)
+            return [update.call.id for update in updates if isinstance(update, CallCreated)]
+
+        await self.premises.until(lambda: len(found()) >= many)
+        assert len(found()) == many
+        return [await self.premises.ended(call_id) for call_id in found()]
+
+    # ── the office's own records ───────────────────────────────────────────────────────────────────────────────
+
+    async def records(self, many: int) -> list[dict[str, str]]:
+        """So many call records of the office, as soon as they are written; those of the queue's own halves left out."""
+        async with asyncio.timeout(TIMEOUT):
+            while len(found := await asyncio.to_thread(self._records)) < many:
+                await asyncio.sleep(POLL)
+        return found
+
+    def _records(self) -> list[dict[str, str]]:
+        with self._file.open(newline="") as file:
+            return [{name: row[place] for name, place in COLUMNS.items()} for row in csv.reader(file)]
+
+    def forget_records(self) -> None:
+        self._file.write_text("")
+
+    @property
+    def _file(self) -> Path:
+        return self.instance.folder / "log" / "cdr-csv" / "Master.csv"
+
+    async def quiet(self) -> None:
+        """Until no call is left in it."""
+        async with asyncio.timeout(TIMEOUT):
+            while "0 active channels" not in await self.console("core show channels count"):
+                await asyncio.sleep(POLL)
+
+
+def hertz_of(extension: str) -> float:
+    """The tone of whoever is there: 101 is 600 Hz."""
+    return 100.0 * (int(extension) - 95)
+
+
+def number_of(extension: str) -> str:
+    """By which a dialplan of the office's reaches it."""
+    return f"{PREFIX}{extension}"
+
+
+def transfer(to: str) -> Play:
+    """What the workflow answers to put the person through."""
+    return reply({"text_response": "One moment.", "transfer": to})
+
+
+def goodbye() -> Play:
+    return reply({"text_response": "Goodbye.", "hangup": True})
+
+
+def tones(sound: np.ndarray[Any, Any]) -> list[float]:
+    """Every tone that is held for at least 0.1 s, in order, each once; to 10 Hz."""
+    slices = [sound[at : at + SLICE].astype(np.float64) / 32768 for at in range(0, len(sound) - SLICE + 1, SLICE)]
+    pitches = [_pitch(piece) if np.sqrt(np.mean(piece**2)) > LOUD else 0.0 for piece in slices]
+    held = (one for one, other in itertools.pairwise(pitches) if one == other and one)
+    return list(dict.fromkeys(held))
+
+
+def _pitch(piece: np.ndarray[Any, Any]) -> float:
+    spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), n=SAMPLE_RATE))
+    return round(float(np.argmax(spectrum)), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """Where an office will be, before it is opened: others must know its address."""
+
+    program: AsteriskProgram
+    instance: AsteriskInstance
+
+    def address_of(self, extension: str) -> str:
+        return f"sip:{extension}@{self.instance.sip_address}:{self.instance.sip_port}"
+
+    @asynccontextmanager
+    async def open(self, premises: Premises, workflow: N8nServer, ears: Ears) -> AsyncIterator[Office]:
+        instance = self.instance
+        (instance.folder / "log" / "cdr-csv").mkdir(parents=True)
+        door = "nobody" if premises.house.agi is None else "{}:{}".format(*premises.house.agi)
+        extensions = {"queue": QUEUE, "full": AGI_FULL, "turns": AGI_TURNS}
+        files = {
+            "pjsip.conf": PJSIP.format(address=instance.sip_address, port=instance.sip_port),
+            "extensions.conf": DIALPLAN.format(prefix=PREFIX, cut=len(PREFIX), door=door, **extensions),
+            "queues.conf": QUEUES,
+            "cdr.conf": CDR,
+        }
+        async with running(self.program, instance, files, MODULES) as command:
+            office = Office(premises, workflow, ears, instance, command)
+            office.forget_records()
+            yield office
+
+
+@asynccontextmanager
+async def building(program: AsteriskProgram, folder: Path) -> AsyncIterator[Building]:
+    """A place for an office."""
+    home = PbxHome(folder)
+    try:
+        instance = home.furnish(program, Settings(service=ServiceSettings(data_dir=folder)), NOBODY)
+        yield Building(program, replace(instance, sip_port=free_port(instance.sip_address)))
+    finally:
+        home.close()
+
+
+def settings_of(**named: Mapping[str, object]) -> dict[str, str]:
+    """`[transfers.NAME]` as variables of the environment."""
+    return {
+        f"TRUNKLINE_TRANSFERS__{name.upper()}__{key.upper()}": str(value)
+        for name, manners in named.items()
+        for key, value in manners.items()
+    }
