@@ -272,17 +272,7 @@ async def open_premises(
     (folder / "brief.yaml").write_text(SCRIPT, encoding="utf-8")
     listening = ListeningSettings(pause_seconds=0.06, end_silence_seconds=0.1, longest_silence_seconds=0.1)
     manners = {"brain": "scripted", "script": str(folder / "brief.yaml"), "listening": listening}
-    trunk = TrunkSettings.model_validate(
-        {
-            "host": HOST,
-            "proxy": "{}:{}".format(*address),
-            "username": CarrierConfig().username,
-            "password": CarrierConfig().password,
-            "caller_ids": (CALLER_ID, OTHER_CALLER_ID),
-            "qualify_seconds": 0,
-            "identify": ("127.0.0.1",),
-        }
-    )
+    trunk = trunk_to(address)
     settings = Settings(
         incoming=incoming,
         transfers=dict(transfers or {}),
@@ -303,6 +293,21 @@ async def open_premises(
             premises = Premises(house, http, doubles, trunk=address, folder=folder)
             await _warm_up(premises)
             yield premises
+
+
+def trunk_to(address: tuple[str, int]) -> TrunkSettings:
+    """The trunk of a house whose carrier is there."""
+    return TrunkSettings.model_validate(
+        {
+            "host": HOST,
+            "proxy": "{}:{}".format(*address),
+            "username": CarrierConfig().username,
+            "password": CarrierConfig().password,
+            "caller_ids": (CALLER_ID, OTHER_CALLER_ID),
+            "qualify_seconds": 0,
+            "identify": ("127.0.0.1",),
+        }
+    )
 
 
 async def _warm_up(premises: Premises) -> None:

@@ -20,10 +20,16 @@ _NEEDED: Final = (
     *("app_dial", "app_stack", "app_userevent", "chan_pjsip", "func_channel", "func_hangupcause", "func_uri"),
 )
 _WANTED: Final = {
-    "func_dialplan": "`context` in POST /call can name agents only",
     "res_ari_bridges": "nobody can be put in touch with a colleague who was asked first",
 }
-_EXISTS: Final = "DIALPLAN_EXISTS"
+_NO_MANAGER: Final = (
+    "On calls that are placed, agents can neither press keys nor transfer, and `context` can name agents only."
+)
+_MANAGER: Final = (
+    "In manager.conf set enabled = yes and webenabled = yes; our user there has to permit this machine's address "
+    "(`trunkline pbx install --permit`)."
+)
+_NOT_FOUND: Final = "Did not find"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +68,31 @@ async def examine(connection: AriConnection, *, trunk: bool) -> Found:
         for name, loss in _WANTED.items()
         if name not in running
     ]
-    if "func_dialplan" in running:
-        for context, extension in ((CALL_CONTEXT, CALL_EXTENSION), (GONE_CONTEXT, "s")):
-            if not await extension_exists(connection, context, extension):
-                findings.append(Finding(f"Asterisk's dialplan has no context {context}.", INSTALL))
     if trunk and "res_ari_endpoints" in running:
         answer = await connection.http.get(f"/endpoints/PJSIP/{TRUNK_ENDPOINT}")
         if answer.status_code == httpx.codes.NOT_FOUND:
             findings.append(Finding(f"Asterisk knows no endpoint {TRUNK_ENDPOINT}.", INSTALL))
     try:
-        await connection.manage("Ping")
+        for context, extension in ((CALL_CONTEXT, CALL_EXTENSION), (GONE_CONTEXT, "s")):
+            if not await extension_exists(connection, context, extension):
+                findings.append(Finding(f"Asterisk's dialplan has no context {context}.", INSTALL))
     except PbxUnavailable as error:
-        loss = f"On calls that are placed, agents can neither press keys nor transfer: {error.message}"
-        remedy = (
-            "In manager.conf set enabled = yes and webenabled = yes; this machine's address has to be in what our user "
-            "there permits (`trunkline pbx install --permit`)."
-        )
-        findings.append(Finding(loss, remedy, fatal=False))
+        findings.append(Finding(f"{error.message} {_NO_MANAGER}", _MANAGER, fatal=False))
     return Found(found.version, found.started, tuple(findings))
 
 
 async def extension_exists(connection: AriConnection, context: str, extension: str) -> bool:
     """In the dialplan, with a first priority. Both hold letters, digits, `+`, `-` and `_` only.
 
-    Raises `PbxUnavailable`, `httpx.HTTPError`.
+    Raises `PbxUnavailable`.
     """
-    variable = f"{_EXISTS}({context},{extension},1)"
-    answer = await _get(connection, "/asterisk/variable", variable=variable)
-    return bool(answer.json().get("value") == "1")
+    try:
+        await connection.manage("ShowDialPlan", context=context, extension=extension)
+    except PbxUnavailable as error:
+        if _NOT_FOUND in error.message:
+            return False
+        raise
+    return True
 
 
 async def _get(connection: AriConnection, path: str, **parameters: str) -> httpx.Response:

@@ -74,12 +74,9 @@ class ExternalPbx(AriPbx):
         """See `Pbx.find_extension`: `s` if the context has that, else the number."""
         if not _CONTEXT.fullmatch(context) or not any(fnmatchcase(context, pattern) for pattern in self._contexts):
             return None
-        try:
-            for name in ("s", number):
-                if await extension_exists(self._connection, context, name):
-                    return Extension(context, name)
-        except httpx.HTTPError as error:
-            raise PbxUnavailable(f"Asterisk can't be asked for its contexts ({type(error).__name__}).") from error
+        for name in ("s", number):
+            if await extension_exists(self._connection, context, name):
+                return Extension(context, name)
         return None
 
     async def _take_up(self) -> None:

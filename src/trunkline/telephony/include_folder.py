@@ -80,7 +80,7 @@ def render_folder(guest: Guest) -> dict[str, str]:
         ("permit", "127.0.0.1/255.255.255.255"),
         *(("permit", network) for network in guest.permit),
         ("read", "call"),
-        ("write", "call"),
+        ("write", "call,reporting"),
     ]
     return {
         "pjsip.conf": _file(_pjsip(guest)),
