@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.conversation.booth import Mind
 from tests.doubles import FakeSpeechToText, tone
@@ -16,7 +18,7 @@ from trunkline.errors import InvalidNumber, NumberTypeDenied, PbxUnavailable
 from trunkline.events import FarEndAnswered, FarEndGone, TurnFinished
 from trunkline.models import CallEvent, CallId, CallRecord, Disposition, HangUpBy, Speaker, Turn
 from trunkline.ports import BrainAction, PersonTurn, Say, Transfer
-from trunkline.settings import TransferSettings
+from trunkline.settings import Settings, TransferSettings
 from trunkline.switchboard import Switchboard
 from trunkline.transfers import Target, TransferDesk, gist
 
@@ -315,3 +317,17 @@ def test_what_it_is_about() -> None:
 )
 def test_what_a_colleague_means(said: PersonTurn, takes: bool | None) -> None:
     assert meant(said) is takes
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        {"openai": {"transfers": {"support": "Bert"}}},
+        {"n8n": {"transfer_to": "Bert"}},
+        {"openai": {"transfer_to": "Bert"}},
+    ],
+)
+def test_a_name_that_stands_for_nobody_is_found_out_at_once(agent: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"names 'Bert': there is no \[transfers.Bert\]"):
+        Settings.model_validate({"transfers": {"Anna": ANNA}, "agents": {"desk": agent}})
+    Settings.model_validate({"transfers": {"Bert": ANNA}, "agents": {"desk": agent}})

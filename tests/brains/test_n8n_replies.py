@@ -75,6 +75,8 @@ def test_plain_text(text: str) -> None:
         ({"audio_url": "https://x/a.mp3"}, [Reply(audio_url="https://x/a.mp3")]),
         ({"audioUrl": " https://x/a.mp3 ", "text": "Our hours."}, [Reply("Our hours.", "https://x/a.mp3")]),
         ({"transfer": "+14155550177"}, [Reply(transfer="+14155550177")]),
+        ({"transfer": "Anna", "about": " A refund. "}, [Reply(transfer="Anna", about="A refund.")]),
+        ({"transfer": {"to": "Anna", "about": "a refund"}}, [Reply(transfer="Anna", about="a refund")]),
         (
             {"text": "One moment.", "transfer": {"to": 14155550177}},
             [Reply("One moment."), Reply(transfer="14155550177")],

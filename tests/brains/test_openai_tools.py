@@ -52,6 +52,7 @@ class Line:
     def __init__(self, refuse: TrunklineError | None = None) -> None:
         self.refuse = refuse
         self.done: list[str] = []
+        self.about: list[str] = []
 
     async def send_keys(self, keys: str) -> None:
         self.done.append(keys)
@@ -60,6 +61,7 @@ class Line:
         if self.refuse is not None:
             raise self.refuse
         self.done.append(to)
+        self.about.append(about)
         return to
 
 
@@ -354,13 +356,15 @@ async def test_the_model_hangs_up_and_never_without_a_word(play: Play, heard: st
 
 async def test_the_model_puts_the_person_through_to_whom_the_settings_name() -> None:
     line = Line()
-    server = ModelServer(uses(("transfer", {"to": "+19005550100"})), uses(("transfer", {"to": "sales"})))
+    arguments = {"to": "sales", "about": "a refund"}
+    server = ModelServer(uses(("transfer", {"to": "+19005550100"})), uses(("transfer", arguments)))
     async with server:
-        agent = agent_of(server, transfers={"sales": "+14155550177", "support": "+14155550178"})
+        agent = agent_of(server, transfers={"sales": "+14155550177", "support": "Anna"})
         async with call(server, agent, control=line) as booth:
             await booth.ask()
             ending = await booth.until_over()
             assert ending.transferred_to == "+14155550177" and line.done == ["+14155550177"]
+            assert line.about == ["a refund"]
             assert booth.turns[-1].text == "I'll put you through."
         schema = next(t["function"] for t in server.asked[0]["tools"] if t["function"]["name"] == "transfer")
         assert schema["parameters"]["properties"]["to"]["enum"] == ["sales", "support"]

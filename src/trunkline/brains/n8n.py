@@ -159,7 +159,7 @@ class N8nSession:
                 for action in _beside(reply):
                     yield action
                 if reply.transfer is not None:
-                    last = Transfer(reply.transfer)
+                    last = Transfer(reply.transfer, reply.about)
                 elif reply.hang_up and last is None:
                     last = HangUp()
         except N8nFault:

@@ -17,6 +17,7 @@ AUDIO_KEYS: Final = ("audio_url", "audioUrl", "audioURL")
 HANG_UP_KEYS: Final = ("hangup", "hang_up", "hangUp")
 TRANSFER_KEYS: Final = ("transfer", "transfer_to", "transferTo")
 DISCREET_KEY: Final = "discreet"
+ABOUT_KEY: Final = "about"
 KEY_KEYS: Final = ("dtmf", "send_dtmf", "sendDtmf")
 RESULTS_KEY: Final = "results"
 _MOST_RESULTS: Final = 20
@@ -36,6 +37,8 @@ class Reply:
     audio_url: str | None = None
     keys: str = ""
     transfer: str | None = None
+    about: str = ""
+    """Of that transfer, for whoever is asked first."""
     hang_up: bool = False
     discreet: bool | None = None
     """Whether nothing that is said is kept from then on; `None`: as before."""
@@ -103,7 +106,8 @@ def _of_object(value: dict[str, Any], depth: int) -> list[Reply]:
         said.insert(0, Reply(discreet=True))
     ends = Reply(
         keys=_keys(value),
-        transfer=_number(value),
+        transfer=(transfer := _number(value)),
+        about="" if transfer is None else _about(value),
         hang_up=_yes(value, HANG_UP_KEYS),
         discreet=False if discreet is False else None,
     )
@@ -142,6 +146,13 @@ def _number(value: dict[str, Any]) -> str | None:
         if isinstance(wanted, str | int) and not isinstance(wanted, bool) and str(wanted).strip():
             return str(wanted).strip()
     return None
+
+
+def _about(value: dict[str, Any]) -> str:
+    """Of a transfer, in its own object or beside it."""
+    inner = next((value[key] for key in TRANSFER_KEYS if isinstance(value.get(key), dict)), value)
+    about = inner.get(ABOUT_KEY)
+    return about.strip() if isinstance(about, str) else ""
 
 
 def _keys(value: dict[str, Any]) -> str:

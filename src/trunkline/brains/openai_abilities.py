@@ -14,8 +14,10 @@ from trunkline.settings.openai import OpenAISettings
 
 GOODBYE: Final = "Goodbye."
 PUT_THROUGH: Final = "I'll put you through."
+NOT_ARRANGED: Final = "It could not be arranged, and the person was told so."
 TOO_EARLY: Final = "Not done yet: look at the other results, tell the person, and then use it again."
 NOTHING_KEPT: Final = "Nothing that is said or keyed is kept from now on, until you are discreet no more."
+OPTIONAL: Final = ("words", "about")
 INTERRUPTED: Final = "Not done: the person spoke before."
 
 
@@ -59,10 +61,8 @@ class Abilities:
         words = str(given.get("words", "")).strip()
         match call.name:
             case "transfer":
-                number = self._transfers[given["to"]]
-                return Ability(
-                    Transfer(number), words, PUT_THROUGH, "It could not be arranged, and the person was told so."
-                )
+                action = Transfer(self._transfers[given["to"]], str(given.get("about", "")))
+                return Ability(action, words, PUT_THROUGH, NOT_ARRANGED)
             case "send_keys":
                 keys = given["keys"].replace(" ", "")
                 if not DIGITS.fullmatch(keys):
@@ -80,7 +80,7 @@ class Abilities:
 
 
 def _spec(name: str, description: str, **properties: Any) -> ToolSpec:
-    required = [key for key in properties if key != "words"]
+    required = [key for key in properties if key not in OPTIONAL]
     schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return ToolSpec(name, description, schema, seconds=0)
 
@@ -110,5 +110,6 @@ def _transfer(names: tuple[str, ...]) -> ToolSpec:
         "transfer",
         "Put the person through to a colleague; you leave the call.",
         to={"type": "string", "enum": list(names)},
+        about={"type": "string", "description": "For the colleague: who it is and what they want, in a few words."},
         words={"type": "string", "description": "What to say before, if you haven't said it yet."},
     )

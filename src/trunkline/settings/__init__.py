@@ -17,7 +17,7 @@ from trunkline.settings.asterisk import AsteriskSettings
 from trunkline.settings.dialling import DiallingSettings
 from trunkline.settings.incoming import HoursSettings, IncomingSettings, RouteSettings
 from trunkline.settings.privacy import NoticeSettings, PrivacySettings
-from trunkline.settings.section import E164, Section
+from trunkline.settings.section import E164, TRANSFER_NAME, Section
 from trunkline.settings.service import ServiceSettings
 from trunkline.settings.speech import SpeechServerSettings, SpeechSettings
 from trunkline.settings.transfers import TransferSettings
@@ -85,9 +85,20 @@ class Settings(BaseSettings):
     @classmethod
     def _transfer_names(cls, transfers: dict[str, TransferSettings]) -> dict[str, TransferSettings]:
         for name in transfers:
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9 _-]{0,63}", name):
+            if not TRANSFER_NAME.fullmatch(name):
                 raise ValueError(f"transfer {name!r}: a letter, then letters, digits, blanks, - and _, at most 64")
         return transfers
+
+    @model_validator(mode="after")
+    def _transfers_named(self) -> Settings:
+        for name, agent in self.agents.items():
+            named = {f"openai.transfers.{key}": to for key, to in agent.openai.transfers.items()}
+            brains = {"n8n": agent.n8n.transfer_to, "openai": agent.openai.transfer_to}
+            named |= {f"{brain}.transfer_to": to for brain, to in brains.items() if to is not None}
+            for key, to in named.items():
+                if not E164.fullmatch(to) and to not in self.transfers:
+                    raise ValueError(f"agents.{name}.{key} names {to!r}: there is no [transfers.{to}]")
+        return self
 
     @model_validator(mode="after")
     def _speech_servers(self) -> Settings:

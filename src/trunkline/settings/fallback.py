@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from trunkline.settings.section import E164, Section
+from trunkline.settings.section import E164, TRANSFER_NAME, Section
 
 
 class FallbackSettings(Section):
@@ -23,13 +23,13 @@ class FallbackSettings(Section):
     fallback: Literal["farewell", "script"] = "farewell"
     """Then: say the agent's `sorry` and hang up (or transfer), or go on with the agent's `script`."""
     transfer_to: str | None = None
-    """Number (E.164) the person is put through to behind that farewell, instead of hanging up."""
+    """Number (E.164), or name of a `[transfers.NAME]`, the person is put through to instead of hanging up."""
     transfer_farewell: str = "I'm sorry, something went wrong on my side. I'll put you through to a colleague."
     """Said instead of `sorry` before that transfer."""
 
     @field_validator("transfer_to")
     @classmethod
     def _number(cls, number: str | None) -> str | None:
-        if number is not None and not E164.fullmatch(number):
-            raise ValueError(f"{number!r} is not an E.164 number: write it as +14155550100")
+        if number is not None and not (E164.fullmatch(number) or TRANSFER_NAME.fullmatch(number)):
+            raise ValueError(f"{number!r} is neither an E.164 number (+14155550100) nor a transfer's name")
         return number

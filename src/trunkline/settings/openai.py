@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from trunkline.settings.fallback import FallbackSettings
-from trunkline.settings.section import E164, Section
+from trunkline.settings.section import E164, TRANSFER_NAME, Section
 
 OPENAI_HOST = "api.openai.com"
 PROMPT = (
@@ -125,7 +125,7 @@ class OpenAISettings(FallbackSettings):
     longest_answer: int = Field(2000, ge=100, le=20000)
     """Characters of one answer that are spoken; the rest is left out."""
     transfers: dict[str, str] = Field(default_factory=dict)
-    """Whom the model may put the person through to: name = number (E.164)."""
+    """Whom the model may put the person through to: name = number (E.164), or the name of a `[transfers.NAME]`."""
     keys: bool = False
     """Whether the model may press keys, to find its way through another system's menu."""
     discreet: bool = False
@@ -159,8 +159,10 @@ class OpenAISettings(FallbackSettings):
     @classmethod
     def _numbers(cls, transfers: dict[str, str]) -> dict[str, str]:
         for name, number in transfers.items():
-            if not E164.fullmatch(number):
-                raise ValueError(f"{name} = {number!r} is not an E.164 number: write it as +14155550100")
+            if not (E164.fullmatch(number) or TRANSFER_NAME.fullmatch(number)):
+                raise ValueError(
+                    f"{name} = {number!r} is neither a number as +14155550100 nor a transfer's name"
+                )
         return transfers
 
     @field_validator("tools")

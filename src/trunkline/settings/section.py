@@ -9,6 +9,8 @@ from ipaddress import IPv4Network
 from pydantic import BaseModel, ConfigDict
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+TRANSFER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,63}")
+"""NAME of a `[transfers.NAME]`."""
 
 
 class Section(BaseModel):
