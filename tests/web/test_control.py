@@ -123,7 +123,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with office.board, serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
         record = await office.place()
         leg = Phone(record.id, lambda: office.pbx.report(FarEndGone(record.id, 16)))
-        office.legs.expected[record.id](leg)
+        office.legs.expected.pop(record.id)(leg)
         desk = Desk(office, url, http, record.id, leg)
         await desk.until(lambda: "Hello." in desk.said and len(leg.heard) > 10 * FRAME_BYTES)
         yield desk
@@ -284,7 +284,7 @@ async def test_the_end_of_the_call_is_told_to_who_has_taken_it_over(desk: Desk) 
                 while True:
                     await supervisor.recv()
     assert closed.value.rcvd is not None
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "The call has ended.")
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "The conversation is over.")
 
 
 async def test_words_are_no_audio(desk: Desk) -> None:

@@ -258,6 +258,10 @@ class Controls:
         """The brain knows these."""
         self.notes = tuple(note for note in self.notes if note not in notes)
 
+    def untold(self, notes: Sequence[str]) -> None:
+        """The brain has forgotten them."""
+        self.notes = (*(note for note in notes if note not in self.notes), *self.notes)
+
     def masked(self, note: Note) -> Note:
         """As anybody may know it at the moment."""
         if not self._discretion.on:

@@ -19,18 +19,20 @@ from trunkline.audio import bytes_of
 from trunkline.conversation.answering import Answering
 from trunkline.conversation.controls import Controls
 from trunkline.conversation.discretion import Discretion
-from trunkline.conversation.floor import Floor, over
-from trunkline.conversation.listening import Guess, Keyed, Listening, Silent
+from trunkline.conversation.floor import Ending, Floor, ending_of, over
+from trunkline.conversation.heard import Guess, Keyed, Silent
+from trunkline.conversation.listening import Listening
 from trunkline.conversation.load import LoadGauge
 from trunkline.conversation.media import Media
 from trunkline.conversation.media_clock import MediaClock
+from trunkline.conversation.person_turns import PersonTurns
 from trunkline.conversation.prompts import Notice, Prompt, Successor
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
 from trunkline.conversation.transcript import TurnLog
 from trunkline.errors import BrainError, ProtocolError, SpeechUnavailable
 from trunkline.events import CallNoted, GreetingStarted, SentenceStarted, SpeechHeard
-from trunkline.models import NOT_RECORDED, CallEvent, CallId, HangUpBy, Turn
+from trunkline.models import CallEvent, CallId, HangUpBy, Turn
 from trunkline.models import Speaker as Side
 from trunkline.ports import (
     BrainAction,
@@ -39,7 +41,6 @@ from trunkline.ports import (
     CallLeg,
     Load,
     Note,
-    PersonTurn,
     Recorder,
     SpeechToText,
     TextToSpeech,
@@ -48,6 +49,8 @@ from trunkline.ports import (
     Watcher,
 )
 from trunkline.settings import AgentSettings
+
+__all__ = ["Conversation", "Ending", "Senses"]
 
 LAST_BREATH = 0.14
 """Seconds of silence sent behind the last word (and the pause that follows each sentence) before we hang up: no jitter
@@ -67,16 +70,6 @@ class Senses:
     """Without one, words and silence alone tell when a turn is over."""
     waiting: Callable[[], int] = lambda: 0
     """How many requests wait for a process of these engines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Who ended the conversation, and a sentence why."""
-
-    by: HangUpBy
-    reason: str
-    transferred_to: str | None = None
-    """The person is being put through to this number."""
 
 
 class Conversation:
@@ -120,8 +113,7 @@ class Conversation:
         self._telling: Answer | None = None
         self._greeting: Answer | None = None
         self._gap_from: float | None = None
-        self._person_turns = 0
-        self._carried = ""
+        self._turns = PersonTurns(self._floor, self.controls, self._discretion)
         self._tape: Tape | None = None
         self._talk: asyncio.Task[Ending] | None = None
         self._broken_by: str | None = None
@@ -303,9 +295,9 @@ class Conversation:
                     if (ending := await self._answer_keys(keyed)) is not None:
                         return ending
                 case Guess() as guess:
-                    turns = self._person_turns
+                    turns = self._turns.number
                     ending = await self._answer(guess)
-                    asked = 0 if self._person_turns > turns else asked
+                    asked = 0 if self._turns.number > turns else asked
                     if ending is not None:
                         return ending
                 case prompt:
@@ -317,7 +309,7 @@ class Conversation:
             await self.prepare()
         if self._notice is not None and self._telling is not None:
             await self._tell(self._notice, self._telling)
-        return None if self._greeting is None else await self._speak(self._greeting, bridged=True, greeting=True)
+        return None if self._greeting is None else await self._floor.speak(self._greeting, bridged=True, greeting=True)
 
     async def _tell(self, notice: Notice, telling: Answer) -> None:
         """Whoever speaks over it has not been told, and shall be."""
@@ -348,17 +340,7 @@ class Conversation:
         words = await guess.words
         if self._listening.is_noise(guess.utterance, words):
             return
-        guess.notes = self.controls.notes
-        turn = PersonTurn(
-            self._person_turns + 1,
-            f"{self._carried} {words.text}".strip(),
-            bytes(guess.utterance.audio),
-            heard=self._floor.cut_words,
-            notes=guess.notes,
-        )
-        if self._discretion.hides(guess.utterance.started):
-            turn = _hidden(turn)
-        async with contextlib.aclosing(mind.reply(turn)) as actions:
+        async with contextlib.aclosing(mind.reply(self._turns.spoken(guess, words.text))) as actions:
             async for action in actions:
                 yield action
 
@@ -376,9 +358,8 @@ class Conversation:
         if not heard_out and guess.mind is not None and not answer.heard_of_brain and not guess.words.cancelled():
             # The person went on before they heard anything: it was one turn, and the brain shall see it as one.
             self._mind = before
-            self.controls.notes = guess.notes + self.controls.notes
-            self._carried = f"{self._carried} {guess.words.result().text}".strip()
-        return _ending(answer) if heard_out else None
+            self._turns.went_on(guess, guess.words.result().text)
+        return ending_of(answer) if heard_out else None
 
     async def _deliver(self, guess: Guess, answer: Answer) -> None:
         words = await guess.words
@@ -387,41 +368,26 @@ class Conversation:
             return
         self._listening.heard_turn(words)
         self._gap_from = guess.utterance.speech_ended
-        self._person_turns += 1
-        self._floor.cut_words = None
+        self._turns.over(guess)
         self._log.spoken(guess, words)
-        self.controls.told(guess.notes)
         if guess.mind is not None:
             self._mind = guess.mind
         self._answering.release(answer)
         await self._answering.made(answer)
-        self._carried = ""
+        self._turns.answered()
         await self._speaker.until_left(0)
 
     async def _answer_keys(self, keyed: Keyed) -> Ending | None:
-        self._person_turns += 1
         self._log.keyed(keyed)
-        notes = self.controls.notes
-        turn = PersonTurn(self._person_turns, "", b"", keyed.keys, self._floor.cut_words, notes)
-        if self._discretion.hides(keyed.since):
-            turn = _hidden(turn)
-        self._floor.cut_words = None
-        self.controls.told(notes)
-        return await self._speak(self._answering.begin(self._mind.reply(turn)), bridged=True)
-
-    async def _speak(
-        self, answer: Answer, *, bridged: bool = False, greeting: bool = False, firm: bool = False
-    ) -> Ending | None:
-        """How it ends the conversation, if it was heard to its end and does."""
-        heard_out = await self._floor.speak(answer, bridged=bridged, greeting=greeting, firm=firm)
-        return _ending(answer) if heard_out else None
+        answer = self._answering.begin(self._mind.reply(self._turns.keyed(keyed)))
+        return await self._floor.speak(answer, bridged=True)
 
     # ── what others want ───────────────────────────────────────────────────────────────────────────────────────
 
     async def _follow(self, prompt: Prompt | Successor) -> Ending | None:
         if isinstance(prompt, Successor):
             return await self._hand_over(prompt)
-        ending = await self._speak(self._answering.do(*prompt.actions), firm=prompt.firm)
+        ending = await self._floor.speak(self._answering.do(*prompt.actions), firm=prompt.firm)
         if prompt.told:
             self.controls.notes += (prompt.told,)
         if ending is None or ending.transferred_to is not None:
@@ -436,23 +402,12 @@ class Conversation:
         )
         self._engage(successor.agent, successor.mind)
         before.hand_over(self._listening)
-        self._carried, self._floor.cut_words = "", None
+        self._turns.answered()
+        self._floor.cut_words = None
         await session.close()
         self._note(Note("agent-changed", f"{successor.name} takes over.", {"agent": successor.name}))
         fillers = asyncio.create_task(self._answering.prepare())
         try:
-            return await self._speak(self._answering.begin(self._mind.greet()), bridged=True)
+            return await self._floor.speak(self._answering.begin(self._mind.greet()), bridged=True)
         finally:
             await over(fillers)
-
-
-def _hidden(turn: PersonTurn) -> PersonTurn:
-    """What is left of it for a brain that may not know what was said."""
-    return replace(turn, text=NOT_RECORDED, audio=b"", keys="", hidden=True)
-
-
-def _ending(answer: Answer) -> Ending | None:
-    if answer.transferred_to is not None:
-        to = answer.transferred_to
-        return Ending(HangUpBy.AGENT, f"The agent transferred the call to {to}.", to)
-    return Ending(HangUpBy.AGENT, "The conversation came to its end.") if answer.hang_up else None

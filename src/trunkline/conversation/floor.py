@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from trunkline.conversation.answering import Answering
 from trunkline.conversation.completeness import what_was_asked
-from trunkline.conversation.listening import Guess, Listening
+from trunkline.conversation.heard import Guess
+from trunkline.conversation.listening import Listening
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.speaking import Answer, Speaker
 from trunkline.conversation.transcript import TurnLog
+from trunkline.models import HangUpBy
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Who ended the conversation, and a sentence why."""
+
+    by: HangUpBy
+    reason: str
+    transferred_to: str | None = None
+    """The person is being put through to this number."""
 
 
 class Floor:
@@ -30,18 +43,21 @@ class Floor:
         """Speak a sentence of our own, not the brain's."""
         await self.speak(self.answering.say(text))
 
-    async def speak(self, answer: Answer, *, bridged: bool = False, greeting: bool = False, firm: bool = False) -> bool:
-        """Speak it at once; whether it was heard to its end.
+    async def speak(
+        self, answer: Answer, *, bridged: bool = False, greeting: bool = False, firm: bool = False
+    ) -> Ending | None:
+        """Speak it at once; how it ends the conversation, if it was heard to its end and does.
 
         `bridged`: it comes of the brain, and may take its time. `firm`: nobody interrupts it.
         """
         bridging = self.answering.bridge(answer, self._clock.now(), greeting=greeting) if bridged else None
         bridge = asyncio.create_task(bridging) if bridging is not None else None
         try:
-            return await self.hold(answer, self._deliver(answer), bridge=bridge, firm=firm)
+            heard_out = await self.hold(answer, self._deliver(answer), bridge=bridge, firm=firm)
         finally:
             if bridge is not None:
                 await over(bridge)
+        return ending_of(answer) if heard_out else None
 
     async def _deliver(self, answer: Answer) -> None:
         self.answering.release(answer)
@@ -91,6 +107,14 @@ class Floor:
             await over(delivering, interruption)
             await self.answering.drop(answer)
             self._log.agent(answer, guess)
+
+
+def ending_of(answer: Answer) -> Ending | None:
+    """How an answer that was heard ends the conversation, if it does."""
+    if answer.transferred_to is not None:
+        to = answer.transferred_to
+        return Ending(HangUpBy.AGENT, f"The agent transferred the call to {to}.", to)
+    return Ending(HangUpBy.AGENT, "The conversation came to its end.") if answer.hang_up else None
 
 
 async def over(*tasks: asyncio.Task[Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from trunkline.conversation.answering import drop
@@ -13,11 +12,11 @@ from trunkline.conversation.back_channel import asks_to_wait, is_back_channel
 from trunkline.conversation.completeness import Asked
 from trunkline.conversation.ear import Ear, Utterance
 from trunkline.conversation.end_of_turn import EndOfTurn
+from trunkline.conversation.heard import Guess, Key, Keyed, Silent
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.prompts import Prompt, Successor
-from trunkline.conversation.speaking import Answer
 from trunkline.conversation.turns import Hearing, Verdict
-from trunkline.ports import BrainSession, Load, LoadLevel, SpeechToText, Transcript, TurnEndDetector, VoiceStream
+from trunkline.ports import Load, LoadLevel, SpeechToText, Transcript, TurnEndDetector, VoiceStream
 from trunkline.settings import AgentSettings
 
 T = TypeVar("T")
@@ -40,51 +39,6 @@ SOUND_ALONE_SECONDS = 0.6
 """Silence that does so then."""
 OVERLAP = 0.7
 """Seconds: a back-channel that ended this long before the agent did was no answer to what it said."""
-
-
-@dataclass(slots=True)
-class Guess:
-    """What a turn is if it is over now: its words, and perhaps an answer that is being made already."""
-
-    utterance: Utterance
-    words: asyncio.Task[Transcript]
-    finished: asyncio.Task[float] | None = None
-    """Whether it sounds finished, 0 to 1."""
-    known_at: float | None = None
-    """When the words were known."""
-    answer: Answer | None = None
-    mind: BrainSession | None = None
-    """The brain's state behind that answer; `None`: it has no answer yet."""
-    notes: tuple[str, ...] = ()
-    """What the brain was told beside it."""
-
-    def drop(self) -> None:
-        """It was wrong."""
-        drop(self.words)
-        if self.finished is not None:
-            drop(self.finished)
-        if self.answer is not None and self.answer.thinking is not None:
-            drop(self.answer.thinking)
-
-
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A turn in keys."""
-
-    keys: str
-    since: float
-    """When the first one was pressed."""
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    digit: str
-    at: float
-
-
-class Silent:
-    """A turn in which nothing was said for too long."""
 
 
 class Listening:

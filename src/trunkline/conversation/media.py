@@ -95,3 +95,4 @@ class Media:
     def deafen(self, deaf: bool, overheard: Callable[[bytes], None] | None = None) -> None:
         """Whether the agent hears nothing of the person; then `overheard` may, frame by frame."""
         self._deaf, self._overheard = deaf, overheard
+        self._unheard.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from trunkline.conversation.discretion import Discretion
-from trunkline.conversation.listening import Guess, Keyed
+from trunkline.conversation.heard import Guess, Keyed
 from trunkline.conversation.speaking import Answer
 from trunkline.events import TurnFinished
 from trunkline.models import NOT_RECORDED, CallId, Speaker, Turn, TurnTimings

@@ -14,7 +14,7 @@ from typing import NoReturn
 from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, SILENCE, audible_end, audible_start, seconds_of
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.conversation.ear import Utterance
-from trunkline.conversation.listening import Guess, Keyed, Silent
+from trunkline.conversation.heard import Guess, Keyed, Silent
 from trunkline.conversation.prompts import Notice, Prompt, Successor
 from trunkline.conversation.speaking import BETWEEN_SENTENCES, Sentence
 from trunkline.errors import PbxUnavailable
@@ -125,8 +125,8 @@ class TurnByTurn(Conversation):
 
     async def _turn(self) -> Guess | Keyed | Silent | Prompt | Successor:
         manners = self._agent.listening
-        if self._person_turns != self._turns_before:
-            self._turns_before, self._silent_seconds = self._person_turns, 0.0
+        if self._turns.number != self._turns_before:
+            self._turns_before, self._silent_seconds = self._turns.number, 0.0
         while not self._pressed:
             if (prompt := self._listening.prompted()) is not None:
                 return prompt

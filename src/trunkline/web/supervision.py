@@ -95,7 +95,7 @@ async def _both_ways(websocket: WebSocket, supervisor: TakenOver) -> None:
     if not speaking.cancelled() and (why := speaking.result()):
         await websocket.close(status.WS_1003_UNSUPPORTED_DATA, why)
     elif speaking.cancelled() and not hearing.cancelled() and hearing.exception() is None:
-        await websocket.close(status.WS_1000_NORMAL_CLOSURE, "The call has ended.")
+        await websocket.close(status.WS_1000_NORMAL_CLOSURE, "The conversation is over.")
 
 
 async def _hear(websocket: WebSocket, supervisor: TakenOver) -> None:
