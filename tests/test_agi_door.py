@@ -19,8 +19,11 @@ from tests.conversation.booth import Mind
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech
 from tests.test_switchboard import Office, office
 from trunkline.agi_door import AgiDoor
-from trunkline.models import CallId, CallRecord, Direction, Disposition, HangUpBy
-from trunkline.ports import RESULT, BrainAction, Note, Say, SendKeys, Transfer
+from trunkline.audio import FRAME_BYTES, FRAME_SECONDS
+from trunkline.errors import WrongMoment
+from trunkline.events import SentenceStarted
+from trunkline.models import NOT_RECORDED, CallId, CallRecord, Direction, Disposition, HangUpBy
+from trunkline.ports import RESULT, BrainAction, Discreet, Note, Say, SendKeys, Transfer
 from trunkline.ports import HangUp as Goodbye
 from trunkline.settings import AgentSettings, AgiSettings, IncomingSettings
 from trunkline.telephony.agi_server import AgiServer
@@ -191,6 +194,37 @@ async def test_the_agent_presses_keys_and_transfers(door: Door) -> None:
     assert asterisk.variables["TRUNKLINE_NEXT"] == COLLEAGUE
     assert asterisk.variables["TRUNKLINE_NEXT_SECONDS"] == "30"
     assert call.end is not None and COLLEAGUE in call.end.reason
+
+
+async def test_what_may_not_be_kept_of_a_recorded_turn_is_not(door: Door) -> None:
+    door.ears.texts.extend(["I'll pay", "four one one one"])
+    ask: list[BrainAction | Exception] = [Discreet(True), Say("Your number?")]
+    mind = door.office.brain.mind = Mind("Hello.", ask, [Discreet(False), Say("Goodbye."), Goodbye()])
+    async with AgiAsterisk.calling(door.address, TURNS) as asterisk:
+        asterisk.utterances.extend([0.5, 0.6])
+        call = await door.handed_over(asterisk)
+    assert mind.turns[1].text == "four one one one"
+    assert [turn.text for turn in call.turns] == ["Hello.", "I'll pay", NOT_RECORDED, NOT_RECORDED, "Goodbye."]
+    loud = [any(door.office.shelf.recorders[call.id].person[at : at + FRAME_BYTES]) for at in _frames(door, call)]
+    assert 0.4 < sum(loud) * FRAME_SECONDS < 0.6, "the first turn alone"
+
+
+def _frames(door: Door, call: CallRecord) -> range:
+    return range(0, len(door.office.shelf.recorders[call.id].person), FRAME_BYTES)
+
+
+async def test_an_operator_has_a_call_of_turns_end_politely_but_nobody_can_come_in_between(door: Door) -> None:
+    async with AgiAsterisk.calling(door.address, TURNS) as asterisk:
+        dialplan = asyncio.create_task(door.handed_over(asterisk))
+        await door.office.until(lambda: any(isinstance(update, SentenceStarted) for update in door.office.updates))
+        live = await door.office.board.live_call(next(iter(door.office.board.live_calls)))
+        for verb in (live.controls.hold, live.controls.mute, live.controls.take_over, live.controls.listen_in):
+            with pytest.raises(WrongMoment):
+                verb()
+        live.controls.end("Bye now.")
+        call = await dialplan
+    assert call.turns[-1].text == "Bye now."
+    assert call.end is not None and call.end.hung_up_by is HangUpBy.OPERATOR
 
 
 async def test_a_folder_that_asterisk_does_not_share_is_named(door: Door) -> None:
