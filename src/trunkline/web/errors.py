@@ -6,7 +6,7 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +27,9 @@ _CODES = {
     405: ("method_not_allowed", "This address doesn't know that method."),
     413: ("body_too_large", "The request is too large."),
 }
+_CORRECT: Final = "Correct the request; /docs describes every field."
+_WHAT_THERE_IS: Final = "GET /openapi.json lists what there is."
+_REMEDIES: Final = {400: _CORRECT, 404: _WHAT_THERE_IS, 405: _WHAT_THERE_IS, 413: "Send less."}
 
 
 def error_answer(
@@ -85,7 +88,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
         422,
         "request_invalid",
         f"{first['field']}: {first['problem']}.",
-        remedy="Correct the request; /docs describes every field.",
+        remedy=_CORRECT,
         details={"problems": problems[:20]},
     )
 
@@ -94,7 +97,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, message = _CODES.get(error.status_code, ("request_refused", str(error.detail)))
     failed(request, code)
-    remedy = "GET /openapi.json lists what there is." if error.status_code in (404, 405) else None
+    remedy = _REMEDIES.get(error.status_code)
     return error_answer(error.status_code, code, message, remedy=remedy, headers=error.headers)
 
 
