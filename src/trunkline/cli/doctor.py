@@ -16,6 +16,7 @@ from trunkline.cli.loop_call import LoopCall
 from trunkline.cli.shared import load_settings
 from trunkline.doctor.account import Account
 from trunkline.doctor.check import Check, Finding, State, Verdict, examine, well, wrong
+from trunkline.doctor.external import AudioPort, ExternalAsterisk, NotOurs
 from trunkline.doctor.machine import Asterisk, Clock, Disk
 from trunkline.doctor.minds import Model, N8n, Speech
 from trunkline.doctor.network import Nat, Ports
@@ -57,14 +58,17 @@ def doctor(
 def checks(settings: Settings, call: str = "") -> list[Check]:
     """All there are for these settings; they run at the same time. `call`: a number that is really called as well."""
     trunk, facts = settings.trunk, open_facts(settings.twilio)
+    private = settings.asterisk.mode == "private"
+    machine: list[Check] = [ExternalAsterisk(settings), AudioPort(settings)]
+    if private:
+        machine = [Asterisk(settings), Ports(settings)]
     account = None if facts is None else Account(facts, settings)
     workflows = [N8n(name, agent) for name, agent in settings.agents.items() if agent.brain == "n8n"]
     models = [Model(name, agent) for name, agent in settings.agents.items() if agent.brain == "openai"]
     return [
-        Asterisk(settings),
-        Ports(settings),
+        *machine,
         Dns(trunk),
-        Nat(settings),
+        *([Nat(settings)] if private else []),
         *sip_checks(trunk, account, settings.asterisk.tls_ca),
         *account_checks(account, settings),
         Speech(settings),
@@ -73,8 +77,8 @@ def checks(settings: Settings, call: str = "") -> list[Check]:
         *models,
         Disk(settings),
         Clock(),
-        LoopCall(settings),
-        *([RealCall(settings, call, facts)] if call else []),
+        *([LoopCall(settings)] if private else []),
+        *([RealCall(settings, call, facts) if private else NotOurs("call")] if call else []),
     ]
 
 

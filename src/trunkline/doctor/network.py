@@ -40,7 +40,7 @@ class Ports:
             )
         if (state := read_state(service.data_dir / "pbx")) is not None:
             return well(f"Asterisk is running already, SIP at {state.sip}")
-        if service.port and (trouble := _trouble(service.host, service.port, socket.SOCK_STREAM)):
+        if service.port and (trouble := trouble_at(service.host, service.port, socket.SOCK_STREAM)):
             return wrong(
                 f"The service can't listen on {service.host}:{service.port}: {trouble}.",
                 "Stop what else uses the port, or set service.host and service.port (0 takes a free one).",
@@ -48,7 +48,7 @@ class Ports:
         own = asterisk.address or "0.0.0.0"
         plain = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
         for kind in (socket.SOCK_STREAM,) if self.settings.trunk.secure else plain:
-            if trouble := _trouble(own, asterisk.sip_port, kind):
+            if trouble := trouble_at(own, asterisk.sip_port, kind):
                 return wrong(
                     f"Asterisk can't listen on {own}:{asterisk.sip_port}: {trouble}.",
                     "Stop what else uses the port, or set asterisk.sip_port to another one, or 0; asterisk.address has "
@@ -131,7 +131,7 @@ def _faults(asterisk: AsteriskSettings, way: Way) -> Iterator[Verdict]:
         )
 
 
-def _trouble(host: str, port: int, kind: int) -> str:
+def trouble_at(host: str, port: int, kind: int) -> str:
     """Why nobody can listen there; empty: one can. Port 0 is any free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, kind) as probe:

@@ -73,6 +73,10 @@ class AriConnection:
         self._digest = httpx.DigestAuth(ari.user, ari.password)
 
     @property
+    def url(self) -> str:
+        return self._ari.url
+
+    @property
     def ready(self) -> bool:
         return self._connected.is_set()
 
@@ -199,7 +203,10 @@ class AriConnection:
                     "loaded; the address ends as http.conf's prefix and /ari.",
                 )
             case _:
-                return PbxUnavailable(f"Asterisk doesn't answer at {url}: {_words(error)}.")
+                return PbxUnavailable(
+                    f"Asterisk doesn't answer at {url}: {_words(error)}.",
+                    remedy="See whether it runs, and whether http.conf says enabled = yes and listens there.",
+                )
 
 
 def _words(error: Exception) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -29,6 +31,7 @@ _MANAGER: Final = (
     "In manager.conf set enabled = yes and webenabled = yes; our user there has to permit this machine's address "
     "(`trunkline pbx install --permit`)."
 )
+_ENCRYPT: Final = "In http.conf set tlsenable = yes with a certificate, and write asterisk.ari_url with https."
 _NOT_FOUND: Final = "Did not find"
 
 
@@ -68,6 +71,8 @@ async def examine(connection: AriConnection, *, trunk: bool) -> Found:
         for name, loss in _WANTED.items()
         if name not in running
     ]
+    if _plain_abroad(connection.url):
+        findings.append(Finding(f"Our password goes to {connection.url} unencrypted.", _ENCRYPT, fatal=False))
     if trunk and "res_ari_endpoints" in running:
         answer = await connection.http.get(f"/endpoints/PJSIP/{TRUNK_ENDPOINT}")
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -93,6 +98,16 @@ async def extension_exists(connection: AriConnection, context: str, extension: s
             return False
         raise
     return True
+
+
+def _plain_abroad(url: str) -> bool:
+    """Whether what is sent there can be read on the way."""
+    parts = urlsplit(url)
+    try:
+        here = ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        here = parts.hostname == "localhost"
+    return parts.scheme == "http" and not here
 
 
 async def _get(connection: AriConnection, path: str, **parameters: str) -> httpx.Response:
