@@ -19,13 +19,13 @@ from tests.conversation.booth import Mind
 from tests.doubles import FakeSpeechToText, FakeTextToSpeech
 from tests.test_switchboard import Office, office
 from trunkline.agi_door import AgiDoor
-from trunkline.audio import FRAME_BYTES, FRAME_SECONDS
+from trunkline.audio import FRAME_BYTES, FRAME_SECONDS, bytes_of
 from trunkline.errors import WrongMoment
 from trunkline.events import SentenceStarted
 from trunkline.models import NOT_RECORDED, CallId, CallRecord, Direction, Disposition, HangUpBy
 from trunkline.ports import RESULT, BrainAction, Discreet, Note, Say, SendKeys, Transfer
 from trunkline.ports import HangUp as Goodbye
-from trunkline.settings import AgentSettings, AgiSettings, IncomingSettings
+from trunkline.settings import AgentSettings, AgiSettings, IncomingSettings, NoticeSettings
 from trunkline.telephony.agi_server import AgiServer
 from trunkline.telephony.agi_turns import SharedFolder
 
@@ -167,6 +167,25 @@ async def test_keys_interrupt_what_is_played_and_are_a_turn(door: Door) -> None:
     assert [turn.keys for turn in mind.turns] == ["42"]
     assert call.turns[0].cut_off
     assert [turn.keys for turn in call.turns[1:]] == ["42", ""]
+
+
+async def test_what_a_person_has_to_be_told_is_played_again_after_a_key(tmp_path: Path) -> None:
+    told = "This call is recorded."
+    office = Office(agent=AgentSettings(notices=NoticeSettings(countries={"US": told})))
+    async with office.board, opened(office, tmp_path) as door:
+        mind = office.brain.mind = Mind("Hello there.", [Say("Thank you."), Goodbye()])
+        async with AgiAsterisk.calling(door.address, TURNS) as asterisk:
+            asterisk.playing_seconds = 0.3
+            asterisk.keys.extend("5")
+            call = await door.handed_over(asterisk)
+    assert [turn.text for turn in call.turns][:2] == [told, "Hello there."]
+    assert not call.turns[0].cut_off
+    assert [event.kind for event in call.events] == ["notice"]
+    # Twice the notice, the greeting, the answer, and a breath behind the last word.
+    assert sum(said.startswith("STREAM FILE") for said in asterisk.said) == 5
+    assert [turn.keys for turn in mind.turns] == ["5"]
+    agent = office.shelf.recorders[call.id].agent
+    assert any(agent) and not any(agent[: bytes_of(0.3)])
 
 
 async def test_a_key_ends_a_recording(door: Door) -> None:

@@ -157,7 +157,8 @@ class OneMind:
 class Office:
     """A switchboard with everything around it made for the test."""
 
-    def __init__(self, **service: int) -> None:
+    def __init__(self, *, agent: AgentSettings | None = None, **service: int) -> None:
+        self.agent = agent or AgentSettings()
         self.pbx = FakePbx()
         self.legs = FakeLegs()
         self.shelf = MemoryShelf()
@@ -176,7 +177,7 @@ class Office:
 
     def make_board(self) -> Switchboard:
         line = Line(self.pbx, self.legs, self.senses, self.shelf, LoadGauge())
-        board = Switchboard(self.settings, {"me": Agent(AgentSettings(), self.brain)}, line, self.store, self.guards)
+        board = Switchboard(self.settings, {"me": Agent(self.agent, self.brain)}, line, self.store, self.guards)
         board.watch(self.updates.append)
         return board
 

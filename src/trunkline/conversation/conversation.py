@@ -158,6 +158,8 @@ class Conversation:
         self._greeting = self._answering.begin(self._mind.greet(), drafted=WHOLE_GREETING)
         fillers = asyncio.create_task(self._answering.prepare())
         try:
+            if self._telling is not None:
+                await self._answering.made_ahead(self._telling)
             await self._answering.made_ahead(self._greeting)
             await fillers
         finally:

@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 import trunkline
-from trunkline.errors import StoreError
+from trunkline.errors import TrunklineError
 from trunkline.events import CallStateChanged, CallUpdate
 from trunkline.media.addresses import off_limits
 from trunkline.models import CallEvent, CallId, CallRecord, CallState
@@ -94,7 +94,7 @@ class Callbacks:
                 return
             told = await self._post(call, call.callback_url)
             await self._store.add_event(CallEvent(call.id, datetime.now(UTC), "callback", told))
-        except StoreError as error:
+        except TrunklineError as error:
             log.error("The callback of call %s: %s", ended.call_id, error)
 
     def _delivered(self, delivery: asyncio.Task[None]) -> None:
