@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from trunkline.cli import app
@@ -48,6 +50,20 @@ def test_something_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (status, told["healthy"]) == (3, False)
     assert [check["state"] for check in told["checks"]] == ["well", "well", "skipped", "wrong"]
     assert told["checks"][-1]["remedy"] == "Do this."
+
+
+def test_lines_fit_a_terminal_and_stay_whole_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cause = "The carrier refuses this machine's address, which it sees as 198.51.100.7, before it asks."
+    monkeypatch.setattr(command, "examine", findings(Finding("INVITE", wrong(cause, "Add it."), 0.2)))
+    assert cause in run(tmp_path, "")[1]
+    told = StringIO()
+    monkeypatch.setattr(command, "console", Console(file=told, force_terminal=True, color_system=None, width=60))
+    run(tmp_path, "")
+    lines = told.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60 and " ".join(line.strip() for line in lines if line.startswith(" ")).endswith(
+        "Add it."
+    )
+    assert all(line.startswith(("✓ ", "✗ ", "– ", " " * 12)) for line in lines), "one column for what is told"
 
 
 def test_settings_that_cannot_be_read_are_a_finding(tmp_path: Path) -> None:

@@ -145,11 +145,11 @@ def test_credentials_sent_again_are_challenged_again() -> None:
 def test_a_second_call_within_a_second_is_too_fast() -> None:
     exchange = Exchange(trunk(calls_per_second=1))
     assert exchange.codes(exchange.invite(branch="z9hG4bK1")) == [100]
-    exchange.now += 0.9
+    exchange.now += 0.98
     trying, refusal = exchange.send(exchange.invite(branch="z9hG4bK2"))
     assert isinstance(refusal, Response)
     assert (refusal.code, refusal.phrase) == (503, "Trunk CPS limit exceeded")
-    exchange.now += 0.2
+    exchange.now += 0.03
     assert exchange.codes(exchange.invite(branch="z9hG4bK3")) == [100]
     assert codes([trying]) == [100]
 
@@ -158,6 +158,12 @@ def test_refused_credentials_do_not_count_as_calls() -> None:
     exchange = Exchange(CarrierConfig(calls_per_second=1))
     assert exchange.codes(exchange.invite_with_password(password="wrong"))[-1] == 403
     assert exchange.codes(exchange.invite_with_password()) == [100]
+
+
+def test_the_account_is_judged_before_anything_else_of_the_call() -> None:
+    config = CarrierConfig(suspended=True, secure=True, acl=(IPv4Network("192.0.2.0/24"),))
+    refusal = Exchange(config).send(Exchange().invite())[-1]
+    assert isinstance(refusal, Response) and refusal.code == 603
 
 
 def test_the_number_is_judged_before_the_caller_id_and_after_the_password() -> None:

@@ -29,6 +29,8 @@ from trunkline.settings import Settings
 
 FAILED = 3
 MARKS = {State.WELL: ("✓", "bold green"), State.WRONG: ("✗", "bold red"), State.SKIPPED: ("–", "dim")}
+NARROWEST = 30
+"""Columns of text, however narrow the terminal is."""
 console = Console(highlight=False)
 
 
@@ -45,7 +47,9 @@ def doctor(
     except SettingsError as error:
         findings = [Finding("settings", wrong(error.message, error.remedy or ""), 0.0)]
     else:
-        findings = [Finding("settings", judge_settings(settings), 0.0), *asyncio.run(examine(checks(settings, call)))]
+        with Console(stderr=True).status("Looking at everything a call needs …"):
+            found = asyncio.run(examine(checks(settings, call)))
+        findings = [Finding("settings", judge_settings(settings), 0.0), *found]
     healthy = all(finding.verdict.state is not State.WRONG for finding in findings)
     if as_json:
         print(json.dumps({"healthy": healthy, "checks": [finding.as_json() for finding in findings]}))
@@ -97,15 +101,21 @@ def judge_settings(settings: Settings) -> Verdict:
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    width = max(len(finding.name) for finding in findings)
+    indent = max(len(finding.name) for finding in findings) + 4
     for finding in findings:
         verdict = finding.verdict
         mark, style = MARKS[verdict.state]
-        bold = "bold" if verdict.state is State.WRONG else "default"
-        console.print(
-            Text(f"{mark} ", style) + Text(finding.name.ljust(width + 2)) + Text(verdict.text, bold), soft_wrap=True
-        )
-        for more in (verdict.remedy, *verdict.remarks):
-            if more:
-                line = Text(" " * (width + 4)) + Text(more, "default" if more == verdict.remedy else "yellow")
-                console.print(line, soft_wrap=True)
+        head = Text.assemble((f"{mark} ", style), finding.name.ljust(indent - 2))
+        told = [Text(verdict.text, "bold" if verdict.state is State.WRONG else "")]
+        told += [Text(verdict.remedy)] if verdict.remedy else []
+        told += [Text(remark, "yellow") for remark in verdict.remarks]
+        for line in (part for text in told for part in _wrapped(text, indent)):
+            console.print(Text.assemble(head, line), soft_wrap=True)
+            head = Text(" " * indent)
+
+
+def _wrapped(text: Text, indent: int) -> Sequence[Text]:
+    """Lines that fit beside the names in a terminal; whole in a file or a pipe, where somebody may search it."""
+    if not console.is_terminal:
+        return [text]
+    return list(text.wrap(console, max(console.width - indent, NARROWEST)))
