@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from trunkline.cli import app
 from trunkline.cli.settings import reference
-from trunkline.web import classic, control, supervision
+from trunkline.web import classic, control, dialling, supervision
 from trunkline.web.calls import router as calls_router
 from trunkline.web.service import keyed, open_to_all
 
@@ -39,7 +39,7 @@ def test_every_command_is_named_in_the_pages() -> None:
 
 
 @pytest.mark.parametrize(
-    "router", [classic.router, calls_router, control.router, supervision.router, keyed, open_to_all]
+    "router", [classic.router, calls_router, dialling.router, control.router, supervision.router, keyed, open_to_all]
 )
 def test_every_route_is_named_in_the_readme(router: object) -> None:
     readme = re.sub(r"\{\w+\}", "{}", (ROOT / "README.md").read_text(encoding="utf-8"))
