@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from tests.doubles_store import MemoryCallStore
 from tests.store.records import ANSWERED, a_call, a_turn, at
 from trunkline.events import CallStateChanged
-from trunkline.models import CallId, CallState
+from trunkline.models import CallId, CallState, Part
 from trunkline.web.callbacks import Callbacks
 
 ENDED = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -121,6 +122,23 @@ async def test_it_is_tried_again_where_that_helps(workflow: Workflow, first: byt
     workflow.answers = [first, first, ENDED]
     assert await House(workflow.url).end() == "The callback was delivered (HTTP 204)."
     assert len(workflow.requests) == 3
+
+
+async def test_a_call_that_is_deleted_meanwhile_is_told_no_more(
+    workflow: Workflow, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "trunkline")
+    workflow.answers = [b"HTTP/1.1 503 Busy\r\n\r\n", ENDED]
+    house = House(workflow.url, pauses=(0.5,))
+    await house.store.add(replace(house.call, state=CallState.ENDED, end=ANSWERED))
+    house.callbacks.watch(CallStateChanged(house.call.id, CallState.ENDED, at(60), ANSWERED))
+    while not workflow.requests:
+        await asyncio.sleep(0.001)
+    await house.store.erase(house.call.id, Part.CALL, at(61))
+    await house.callbacks.close()
+    assert len(workflow.requests) == 1
+    assert "was deleted before" in caplog.text
+    assert "broke" not in caplog.text
 
 
 async def test_it_is_given_up_in_the_end(workflow: Workflow, caplog: pytest.LogCaptureFixture) -> None:

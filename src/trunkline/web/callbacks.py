@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 import trunkline
-from trunkline.errors import TrunklineError
+from trunkline.errors import StoreError, UnknownCall
 from trunkline.events import CallStateChanged, CallUpdate
 from trunkline.media.addresses import off_limits
 from trunkline.models import CallEvent, CallId, CallRecord, CallState
@@ -94,7 +94,9 @@ class Callbacks:
                 return
             told = await self._post(call, call.callback_url)
             await self._store.add_event(CallEvent(call.id, datetime.now(UTC), "callback", told))
-        except TrunklineError as error:
+        except UnknownCall:
+            log.info("Call %s was deleted before its callback got through", ended.call_id)
+        except StoreError as error:
             log.error("The callback of call %s: %s", ended.call_id, error)
 
     def _delivered(self, delivery: asyncio.Task[None]) -> None:
@@ -113,11 +115,13 @@ class Callbacks:
         return call
 
     async def _post(self, call: CallRecord, url: str) -> str:
-        """What became of it, in a sentence."""
+        """What became of it, in a sentence. Raises `UnknownCall` when it is deleted meanwhile, `StoreError`."""
         body = detail(call).model_dump_json(by_alias=True).encode()
         tries, why = 0, ""
         for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
+            if tries and await self._store.get(call.id) is None:
+                raise UnknownCall(f"There is no call {call.id}.")
             tries += 1
             try:
                 async with asyncio.timeout(TIMEOUT):
