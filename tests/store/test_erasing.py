@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.doubles_store import MemoryCallStore
 from tests.store.records import ANSWERED, a_call, a_turn, an_event, at
+from tests.store.test_call_store import store
 from trunkline.errors import CallLive, UnknownCall
 from trunkline.models import ANONYMOUS, HASHED, REMOVED, CallEnd, CallId, CallRecord, CallState, Disposition, Part
 from trunkline.ports import CallStore
 from trunkline.settings import ServiceSettings
 from trunkline.store import open_store
 
+__all__ = ["store"]
+
 SECRET = "my card number is four one one one"
-
-
-@pytest.fixture(params=["sql", "memory"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CallStore]:
-    store: CallStore = (
-        MemoryCallStore() if request.param == "memory" else await open_store(ServiceSettings(data_dir=tmp_path))
-    )
-    yield store
-    await store.close()
 
 
 async def ended(store: CallStore, seconds: float, **changes: object) -> CallRecord:
