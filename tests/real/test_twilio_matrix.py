@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner
 
 from tests.carriers.test_twilio_account import only, recording, remove, trunk_deleted, update
 from tests.carriers.twilio_stage import KEY, NUMBERS, PASSWORD, SECRET, Stage
@@ -24,6 +25,7 @@ from tests.doubles import FakeSpeechToText, FakeTextToSpeech, FakeVoiceDetector
 from tests.real.premises import AGENT, NUMBER, SCRIPT, TIMEOUT, Premises
 from trunkline.app import bind, open_house, serving
 from trunkline.carriers.twilio.facts import open_facts
+from trunkline.cli import app
 from trunkline.conversation.conversation import Senses
 from trunkline.doctor.account import Account
 from trunkline.doctor.check import Check, Finding, State, examine
@@ -311,6 +313,17 @@ async def test_a_secure_trunk_whose_other_side_is_not(tmp_path: Path) -> None:
         assert scene.apply() > 0
         (call,) = await scene.calls(NUMBER)
         assert call["disposition"] == "answered"
+
+
+async def test_the_terminal_tells_by_the_alert(scene: Scene) -> None:
+    file, web = scene.stage.folder / "terminal.toml", str(scene.premises.http.base_url)
+    file.write_text(f'[twilio]\naccount_sid = "{scene.account.sid}"\n', encoding="utf-8")
+    arguments = ["--config", str(file), "call", NUMBER, "--agent", AGENT, "--service", web]
+    with scene.as_it_was():
+        update(scene.stage, "/Credentials", Password="Somebody-Else-1")
+        result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env={"COLUMNS": "400"})
+    assert result.exit_code == 3, result.output
+    assert LIST in result.output.rpartition("✗")[2]
 
 
 async def test_the_doctors_own_call_tells_by_the_alert(scene: Scene, asterisk_program: AsteriskProgram) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import time
+from typing import Annotated, Any, Final
 
 import httpx
 import typer
 from rich.console import Console
 
+from trunkline.carriers import diagnosis
 from trunkline.cli.live import LiveCall
 from trunkline.cli.shared import load_settings
 from trunkline.errors import NotReady, RequestError
 from trunkline.settings import DEFAULT_AGENT, Settings
 
+ALERT_SECONDS: Final = 15.0
+"""How long the carrier's own word on a failed call is waited for; most come within a second or two."""
+LOOK_SECONDS: Final = 0.5
 ServiceAddress = Annotated[
     str | None, typer.Option("--service", help="Address of the service (default: the one of the settings).")
 ]
@@ -34,10 +39,11 @@ def call(
     body: dict[str, Any] = {"phoneNumber": number, "context": agent}
     body["variables"] = dict(_pair(text) for text in variable or ())
     body |= {k: v for k, v in (("callerId", caller_id), ("script", script)) if v is not None}
-    with _client(load_settings(context), service) as http:
+    settings = load_settings(context)
+    with _client(settings, service) as http:
         placed = _ask(http, "POST", "/call", body)
         print(placed["sessionId"])
-        if follow and not _follow(http, placed["sessionId"]):
+        if follow and not _follow(http, placed["sessionId"], alerts=settings.twilio.account_sid is not None):
             raise typer.Exit(3)
 
 
@@ -83,9 +89,9 @@ def _ask(http: httpx.Client, method: str, path: str, body: dict[str, Any] | None
     return found
 
 
-def _follow(http: httpx.Client, call_id: str) -> bool:
-    """Show it to its end; whether it was answered."""
-    live, kind, answered = LiveCall(Console(highlight=False)), "", False
+def _follow(http: httpx.Client, call_id: str, *, alerts: bool) -> bool:
+    """Show it to its end; whether it was answered. `alerts`: the service may learn later why it failed."""
+    live, kind, end = LiveCall(Console(highlight=False)), "", dict[str, Any]()
     with http.stream("GET", f"/calls/{call_id}/events") as answer:
         for line in answer.iter_lines():
             if line.startswith("event: "):
@@ -93,5 +99,19 @@ def _follow(http: httpx.Client, call_id: str) -> bool:
             elif line.startswith("data: "):
                 data = json.loads(line.removeprefix("data: "))
                 live.show(kind, data)
-                answered = answered or data.get("disposition") == "answered"
-    return answered
+                end = data if data.get("disposition") else end
+    open_end = end.get("sipCode") and diagnosis.is_ambiguous(end["sipCode"], end.get("sipReason"))
+    if alerts and open_end and (why := _alert(http, call_id, end["reason"])):
+        live.show("state", {**end, "reason": why})
+    return end.get("disposition") == "answered"
+
+
+def _alert(http: httpx.Client, call_id: str, first: str) -> str | None:
+    """The reason that took the place of the first one; `None`: none came in time."""
+    latest = time.monotonic() + ALERT_SECONDS
+    while time.monotonic() < latest:
+        time.sleep(LOOK_SECONDS)
+        reason = _ask(http, "GET", f"/calls/{call_id}").get("reason")
+        if reason and reason != first:
+            return str(reason)
+    return None
