@@ -1,6 +1,4 @@
-"""One call to its end: what the far end does, when the conversation runs, how it all ended.
-
-QUEUED → DIALLING → RINGING ⇄ EARLY_MEDIA → ANSWERED → ENDED      (ENDED can follow any of them)
+"""One call to its end: what the far end does, when the conversation runs, where the person is put through.
 
 How a call begins is told by its kinds: `outbound_call.py` dials, `incoming_call.py` answers.
 """
@@ -10,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
+from trunkline import endings
+from trunkline.call_states import advanced
 from trunkline.conversation.conversation import Conversation, Ending, Senses
 from trunkline.conversation.prompts import Notice
 from trunkline.errors import ProtocolError, TrunklineError
@@ -28,7 +27,7 @@ from trunkline.events import (
     LegEvent,
     PbxLost,
 )
-from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy, Turn
+from trunkline.models import CallEnd, CallEvent, CallRecord, CallState, Disposition, HangUpBy
 from trunkline.ports import (
     Brain,
     BrainSession,
@@ -46,28 +45,9 @@ from trunkline.transfers import Target, TransferDesk, Waiting, gist
 
 log = logging.getLogger(__name__)
 
-TRANSITIONS: Final[dict[CallState, frozenset[CallState]]] = {
-    CallState.QUEUED: frozenset({CallState.DIALLING, CallState.ENDED}),
-    CallState.DIALLING: frozenset({CallState.RINGING, CallState.EARLY_MEDIA, CallState.ANSWERED, CallState.ENDED}),
-    CallState.RINGING: frozenset({CallState.EARLY_MEDIA, CallState.ANSWERED, CallState.ENDED}),
-    CallState.EARLY_MEDIA: frozenset({CallState.RINGING, CallState.ANSWERED, CallState.ENDED}),
-    CallState.ANSWERED: frozenset({CallState.ENDED}),
-    CallState.ENDED: frozenset(),
-}
-
-STAMPS: Final = {
-    CallState.DIALLING: "dialled_at",
-    CallState.RINGING: "ringing_at",
-    CallState.EARLY_MEDIA: "ringing_at",
-    CallState.ANSWERED: "answered_at",
-    CallState.ENDED: "ended_at",
-}
-"""Which time of the record a state sets, the first time it is reached."""
-
 LATE_GREETING = 0.3
 """Seconds an answered call waits for a greeting that is not ready; then the conversation begins without it."""
-KEY_SECONDS = 0.1
-KEY_GAP = 0.1
+KEY_SECONDS = KEY_GAP = 0.1
 PAUSE_SECONDS = 0.5
 """Of a `w` or a comma among keys that the agent sends."""
 CAUSE_WAIT = 1.0
@@ -76,21 +56,6 @@ WORD_WAIT = 30.0
 """The same while the connection to it is broken: only behind that is it known who or what ended it."""
 MEDIA_WAIT = 5.0
 """Seconds between an answer and its audio before the call counts as failed."""
-RTP_TIMEOUT_CAUSE = 44
-"""Q.850 cause Asterisk gives a channel that it ends because no RTP came any more."""
-ENDED_BY: Final = {
-    HangUpBy.PERSON: "The person who was to be put through hung up.",
-    HangUpBy.OPERATOR: "Hung up on request.",
-    HangUpBy.SYSTEM: "The service was stopped during the call.",
-}
-CANCELLED_BY: Final = {
-    HangUpBy.PERSON: "The person who was to be put through hung up.",
-    HangUpBy.OPERATOR: "Cancelled before it was answered.",
-    HangUpBy.SYSTEM: "The service was stopped before the call was answered.",
-}
-PUT_THROUGH: Final = ("ANSWER", "REFERRED")
-"""What Asterisk says of a transfer that somebody took: itself, or the carrier."""
-UNREACHABLE: Final = PbxLost("it can't be reached", "Place the call once more when it is back.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +185,15 @@ class Call(ABC):
 
     async def run(self) -> None:
         """The outermost frame of a call: whatever goes wrong in it ends it, truthfully, and no other."""
-        end = self._broken("The service was stopped during the call.")
+        end = endings.broken("The service was stopped during the call.")
         self._line.legs.expect(self.record.id, self._on_leg)
         try:
             end = await self._live()
         except TrunklineError as error:
-            end = self._broken(str(error))
+            end = endings.broken(str(error))
         except Exception:
             log.exception("Call %s broke", self.record.id)
-            end = self._broken("Something in Trunkline broke; the log says what.")
+            end = endings.broken("Something in Trunkline broke; the log says what.")
         finally:
             self._line.legs.forget(self.record.id)
             if self._media_due is not None:
@@ -292,16 +257,7 @@ class Call(ABC):
     @property
     def briefing(self) -> CallBriefing:
         """What a brain is told of it."""
-        record = self.record
-        return CallBriefing(
-            call_id=record.id,
-            direction=record.direction,
-            agent=record.agent,
-            number=record.number,
-            caller_id=record.caller_id,
-            script=record.script,
-            variables=record.variables,
-        )
+        return CallBriefing.of(self.record)
 
     def _converse(self, mind: BrainSession) -> Conversation:
         """What the agent holds with the person."""
@@ -348,14 +304,14 @@ class Call(ABC):
         """The far end, the carrier or somebody at our side ended it before there was a conversation."""
         if self._end_asked.done() and not self._gone.done():
             await self._give_up()
-            return self._taken_back(self._end_asked.result())
+            return endings.taken_back(self._end_asked.result(), answered=self.record.state is CallState.ANSWERED)
         gone = self._gone.result()
         if isinstance(gone, PbxLost):
-            return self._broken(f"Asterisk was lost before the call was answered ({gone.why}). {gone.remedy}")
+            return endings.lost(gone, "before the call was answered")
         if gone.unseen:
-            return self._broken("The call ended while Asterisk could not be asked about it: how is not known.")
+            return endings.broken("The call ended while Asterisk could not be asked about it: how is not known.")
         if self.record.state is CallState.ANSWERED:
-            return self._answered_in_vain(gone)
+            return endings.answered_in_vain(gone)
         return self._never_answered(gone)
 
     async def _put_through(self, leg: CallLeg, ending: Ending) -> CallLeg | Ending:
@@ -384,7 +340,8 @@ class Call(ABC):
         waiting = Waiting(music=target.manners.hold == "music")
         leg.attach(waiting)
         try:
-            asked = await self.desk.ask(self.record, target, gist(about, self._turns))
+            turns = () if self.conversation is None else self.conversation.turns
+            asked = await self.desk.ask(self.record, target, gist(about, turns))
         except TrunklineError as error:
             self._note("transfer-failed", f"{target.name} could not be asked: {error}")
             return leg
@@ -407,10 +364,6 @@ class Call(ABC):
         """Until one of these is there, the far end is gone, or somebody wants the call to end."""
         await asyncio.wait({*news, self._gone, self._end_asked}, return_when=asyncio.FIRST_COMPLETED)
 
-    @property
-    def _turns(self) -> Sequence[Turn]:
-        return () if self.conversation is None else self.conversation.turns
-
     async def _after(self, ending: Ending) -> CallEnd:
         """The conversation is over: wait for Asterisk's word, then say whose doing it was."""
         if ending.transferred_to is None:
@@ -419,61 +372,27 @@ class Call(ABC):
                 news: set[asyncio.Future[Any]] = {self._gone, self._end_asked}
                 await asyncio.wait(news, timeout=WORD_WAIT, return_when=asyncio.FIRST_COMPLETED)
                 if self._pbx_is_silent():
-                    settle(self._gone, UNREACHABLE)
+                    settle(self._gone, endings.UNREACHABLE)
         gone = self._gone.result() if self._gone.done() else None
-        if isinstance(gone, PbxLost):
-            return self._broken(f"Asterisk was lost during the call ({gone.why}). {gone.remedy}")
-        cause = gone.q850_cause if gone else None
-        by, why = ending.by, ending.reason
-        if self._end_asked.done():
-            by = self._end_asked.result()
-            why = ENDED_BY[by]
-        elif by is HangUpBy.PERSON and cause == RTP_TIMEOUT_CAUSE:
-            by, why = HangUpBy.CARRIER, "The far end sent no sound any more; its hang-up was probably lost on the way."
-        if ending.transferred_to is not None and gone is not None and gone.transfer not in (None, *PUT_THROUGH):
-            why = f"{why.rstrip('.')}, but nobody answered there ({gone.transfer})."
-        return CallEnd(Disposition.ANSWERED, why, by, sip_code=200, q850_cause=cause)
+        return endings.after(ending, gone, self._end_asked.result() if self._end_asked.done() else None)
 
     def _pbx_is_silent(self) -> bool:
         """It has told nothing of the channel's end, and can't at the moment."""
         ours = self._channel is self._line.pbx
         return ours and not self._line.pbx.ready and not self._gone.done() and not self._end_asked.done()
 
-    def _taken_back(self, by: HangUpBy) -> CallEnd:
-        """We gave it up before there was a conversation."""
-        if self.record.state is CallState.ANSWERED:
-            return CallEnd(Disposition.ANSWERED, ENDED_BY[by], by, sip_code=200)
-        return CallEnd(Disposition.CANCELLED, CANCELLED_BY[by], by)
-
-    def _answered_in_vain(self, gone: FarEndGone) -> CallEnd:
-        """Somebody picked up, and it was over before there was a conversation."""
-        if gone.q850_cause is None:
-            return self._broken("The call was answered, but Asterisk could not connect its audio; its log says why.")
-        why = "The person hung up before anything was said."
-        return CallEnd(Disposition.ANSWERED, why, HangUpBy.PERSON, sip_code=200, q850_cause=gone.q850_cause)
-
-    # ── telling ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _broken(self, reason: str) -> CallEnd:
-        return CallEnd(Disposition.FAILED, reason, HangUpBy.SYSTEM)
-
     def _change(self, state: CallState, end: CallEnd | None = None) -> None:
-        """Take the transition if the table has it; a late 180 behind an answer is no news."""
-        if state not in TRANSITIONS[self.record.state]:
-            return
         now = datetime.now(UTC)
-        stamp = STAMPS.get(state)
-        stamps: dict[str, Any] = {stamp: now} if stamp is not None and getattr(self.record, stamp) is None else {}
-        self.record = replace(self.record, state=state, end=end, **stamps)
+        if (record := advanced(self.record, state, now, end)) is None:
+            return
+        self.record = record
         self._publish(CallStateChanged(self.record.id, state, now, end, self.record.recording if end else None))
         if end is not None:
-            code = f" ({end.sip_code} {end.sip_reason or ''})".replace(" )", ")") if end.sip_code else ""
             level = logging.INFO if end.disposition is Disposition.ANSWERED else logging.WARNING
-            log.log(level, "Call %s ended: %s%s. %s", self.record.id, end.disposition, code, end.reason)
+            log.log(level, "Call %s ended: %s", self.record.id, endings.told(end))
 
     def _note(self, kind: str, text: str, **data: object) -> None:
-        event = CallEvent(self.record.id, datetime.now(UTC), kind, text, data)
-        self._publish(CallNoted(self.record.id, event))
+        self._publish(CallNoted(self.record.id, CallEvent(self.record.id, datetime.now(UTC), kind, text, data)))
 
 
 def settle(future: asyncio.Future[Any], value: Any) -> None:

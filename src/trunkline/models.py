@@ -27,7 +27,7 @@ class Direction(enum.StrEnum):
 
 
 class CallState(enum.StrEnum):
-    """Where a call is. `switchboard.py` holds the table of transitions."""
+    """Where a call is. `call_states.py` holds the table of transitions."""
 
     QUEUED = "queued"
     DIALLING = "dialling"

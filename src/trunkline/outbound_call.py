@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from trunkline.call import UNREACHABLE, WORD_WAIT, Call, settle
+from trunkline.call import WORD_WAIT, Call, settle
 from trunkline.carriers import diagnosis
 from trunkline.conversation.conversation import Conversation
+from trunkline.endings import UNREACHABLE
 from trunkline.events import FarEndGone, FarEndProgress, FarEndRinging, LegEvent
 from trunkline.models import CallEnd, CallState
 from trunkline.ports import Extension

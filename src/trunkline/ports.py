@@ -365,6 +365,18 @@ class CallBriefing:
     so_far: tuple[Turn, ...] = ()
     """What was said before, where it takes the call over from another agent."""
 
+    @classmethod
+    def of(cls, call: CallRecord) -> CallBriefing:
+        return cls(
+            call_id=call.id,
+            direction=call.direction,
+            agent=call.agent,
+            number=call.number,
+            caller_id=call.caller_id,
+            script=call.script,
+            variables=call.variables,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PersonTurn:
