@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import itertools
 import wave
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,23 +16,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.brains.n8n_server import N8nServer, Play, reply
-from tests.doubles import FakeSpeechToText, level_of
 from tests.real.conftest import NOBODY
 from tests.real.far_end import free_port, running
-from tests.real.premises import CALLER_ID, NUMBER, PERSON_HERTZ, POLL, TIMEOUT, Premises
-from trunkline.audio import SAMPLE_RATE
+from tests.real.premises import (
+    CALLER_ID,
+    NUMBER,
+    PERSON_HERTZ,
+    POLL,
+    TIMEOUT,
+    Premises,
+    an_address,
+    open_premises,
+    trunk_to,
+)
+from tests.real.their_asterisk import PASSWORD, TheirAsterisk
+from tests.real.tones import Ears, tones
 from trunkline.events import CallCreated
 from trunkline.models import CallId
-from trunkline.ports import Transcript
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.config import CarrierConfig
 from trunkline.rehearsal.dialling import Destination, dial_all
 from trunkline.rehearsal.report import CallReport
 from trunkline.rehearsal.scenario import Scenario
 from trunkline.rehearsal.studio import Studio
-from trunkline.settings import ServiceSettings, Settings
+from trunkline.settings import ENV_PREFIX, ServiceSettings, Settings, TransferSettings
 from trunkline.telephony.asterisk_config import AsteriskInstance
 from trunkline.telephony.asterisk_program import AsteriskProgram
 from trunkline.telephony.pbx_boot import console_output
@@ -43,13 +52,10 @@ AGENT_HERTZ = 440.0
 LISTEN = {"wait_for_agent": {"silence_ms": 200}}
 SPEAK = {"wav": "hm.wav", "text": "hm"}
 ANNA, BEN, CARL = "101", "102", "103"
+AGI_PORT = 4573
 QUEUE, AGI_FULL, AGI_TURNS = "600", "700", "701"
 PREFIX = "+14155559"
 """Of the numbers behind which the office's extensions are."""
-LOUD = 0.05
-"""Root mean square of a tone somebody hears, 0 to 1."""
-SLICE = 400
-"""Samples: 50 ms, short enough for every tone, long enough to tell them apart."""
 MODULES = (
     *(
         "app_queue",
@@ -107,25 +113,19 @@ exten = agent,1,AGI(agi://{door}/brief?mode=${{MODE}})
  same = n,GotoIf($["${{DIALSTATUS}}" != "ANSWER"]?agent,1)
  same = n(over),Hangup()
 """
+PEER = """
+[{name}](phone)
+aors = {name}
+direct_media = no
+media_address = {address}
+[{name}]
+type = aor
+contact = {contact}
+"""
 QUEUES = "[general]\n[desk]\nstrategy = ringall\nmember = Local/102@office/n\n"
 CDR = "[general]\nenable = yes\n[csv]\nusegmtime = yes\n"
 COLUMNS = {"from": 1, "to": 2, "talk": 13, "disposition": 14}
 """Of Asterisk's Master.csv: who called which extension, seconds from its answer to its end, and how it ended."""
-
-
-class Ears(FakeSpeechToText):
-    """Know people by their tone: each says their own lines."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: defaultdict[float, deque[str]] = defaultdict(deque)
-
-    async def transcribe(self, audio: bytes, *, language: str = "en", hint: str = "") -> Transcript:
-        self.heard.append(audio)
-        await asyncio.sleep(0)
-        spoken = tones(np.frombuffer(audio, "<i2")) if level_of(audio) > 0 else []
-        said = self.lines[spoken[0]] if spoken else deque()
-        return Transcript(said.popleft(), 0.9) if said else Transcript("", 0.0)
 
 
 @dataclass
@@ -135,6 +135,7 @@ class Office:
     premises: Premises
     workflow: N8nServer
     ears: Ears
+    ours: TheirAsterisk
     instance: AsteriskInstance
     command: tuple[str, ...]
 
@@ -171,8 +172,7 @@ class Office:
 
     async def call_trunk(self, person: Scenario) -> CallReport:
         """Somebody calls our number, by way of the carrier."""
-        ours = self.premises.house.asterisk.instance
-        config = CarrierConfig(origination=(f"sip:{ours.sip_address}:{ours.sip_port}",))
+        config = CarrierConfig(origination=(f"sip:{self.ours.address}:5060",))
         async with StandInCarrier(config, [person], out_dir=self.premises.folder / "callers") as carrier:
             return await carrier.call_in(CALLER_ID, caller=NUMBER)
 
@@ -215,11 +215,15 @@ class Office:
     def _file(self) -> Path:
         return self.instance.folder / "log" / "cdr-csv" / "Master.csv"
 
-    async def quiet(self) -> None:
-        """Until no call is left in it."""
+    async def nothing_is_left(self) -> None:
+        """No call, in either Asterisk or in Trunkline."""
+        await self.ours.until_no_channels()
         async with asyncio.timeout(TIMEOUT):
             while "0 active channels" not in await self.console("core show channels count"):
                 await asyncio.sleep(POLL)
+        assert not self.premises.house.switchboard.live_calls
+        assert self.premises.house.audio.counters.legs_open == 0
+        assert all(stream.closed for stream in self.premises.detector.streams)
 
 
 def hertz_of(extension: str) -> float:
@@ -241,19 +245,6 @@ def goodbye() -> Play:
     return reply({"text_response": "Goodbye.", "hangup": True})
 
 
-def tones(sound: np.ndarray[Any, Any]) -> list[float]:
-    """Every tone that is held for at least 0.1 s, in order, each once; to 10 Hz."""
-    slices = [sound[at : at + SLICE].astype(np.float64) / 32768 for at in range(0, len(sound) - SLICE + 1, SLICE)]
-    pitches = [_pitch(piece) if np.sqrt(np.mean(piece**2)) > LOUD else 0.0 for piece in slices]
-    held = (one for one, other in itertools.pairwise(pitches) if one == other and one)
-    return list(dict.fromkeys(held))
-
-
-def _pitch(piece: np.ndarray[Any, Any]) -> float:
-    spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), n=SAMPLE_RATE))
-    return round(float(np.argmax(spectrum)), -1)
-
-
 @dataclass(frozen=True, slots=True)
 class Building:
     """Where an office will be, before it is opened: others must know its address."""
@@ -265,7 +256,9 @@ class Building:
         return f"sip:{extension}@{self.instance.sip_address}:{self.instance.sip_port}"
 
     @asynccontextmanager
-    async def open(self, premises: Premises, workflow: N8nServer, ears: Ears) -> AsyncIterator[Office]:
+    async def open(
+        self, premises: Premises, workflow: N8nServer, ears: Ears, ours: TheirAsterisk
+    ) -> AsyncIterator[Office]:
         instance = self.instance
         (instance.folder / "log" / "cdr-csv").mkdir(parents=True)
         door = "nobody" if premises.house.agi is None else "{}:{}".format(*premises.house.agi)
@@ -277,9 +270,20 @@ class Building:
             "cdr.conf": CDR,
         }
         async with running(self.program, instance, files, MODULES) as command:
-            office = Office(premises, workflow, ears, instance, command)
+            office = Office(premises, workflow, ears, ours, instance, command)
             office.forget_records()
             yield office
+
+    def peers(self, address: str) -> dict[str, str]:
+        """What the files of our Asterisk say of it: all of it, and Carl's telephone; `address` is our Asterisk's."""
+        at = f"{self.instance.sip_address}:{self.instance.sip_port}"
+        return {
+            "pjsip.conf": "".join(
+                PEER.format(name=name, contact=contact, address=address)
+                for name, contact in (("office", f"sip:{at}"), ("carl", f"sip:{CARL}@{at}"))
+            ),
+            "internal.conf": "exten => _X0X,1,Dial(PJSIP/${EXTEN}@office,20)\n same => n,Hangup(${HANGUPCAUSE})\n",
+        }
 
 
 @asynccontextmanager
@@ -293,10 +297,33 @@ async def building(program: AsteriskProgram, folder: Path) -> AsyncIterator[Buil
         home.close()
 
 
-def settings_of(**named: Mapping[str, object]) -> dict[str, str]:
-    """`[transfers.NAME]` as variables of the environment."""
-    return {
-        f"TRUNKLINE_TRANSFERS__{name.upper()}__{key.upper()}": str(value)
-        for name, manners in named.items()
-        for key, value in manners.items()
+@asynccontextmanager
+async def attached(
+    ours: TheirAsterisk, place: Building, folder: Path, transfers: Mapping[str, TransferSettings], **house: Any
+) -> AsyncIterator[Premises]:
+    """A house that is attached to that Asterisk, from which the office can be reached; with an AGI door."""
+    carrier, (host, port) = an_address(), an_address()
+    given = {
+        "ASTERISK__MODE": "external",
+        "ASTERISK__ARI_PASSWORD": PASSWORD,
+        "ASTERISK__AUDIO_HOST": host,
+        "ASTERISK__AUDIO_PORT": port,
+        "AGI__ENABLED": True,
+        "AGI__HOST": host,
+        "AGI__PORT": AGI_PORT,
     }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in given.items():
+            environment.setenv(f"{ENV_PREFIX}{name}", str(value))
+        settings = Settings(trunk=trunk_to(carrier), transfers=dict(transfers))
+        ours.furnish(settings, agi=f"{host}:{AGI_PORT}", audiosocket=f"{host}:{port}")
+        for name, text in place.peers(ours.address).items():
+            with (ours.folder / "etc" / name).open("a") as file:
+                file.write(text)
+        environment.setenv(f"{ENV_PREFIX}ASTERISK__ARI_URL", f"http://{ours.address}:8088/ari")
+        try:
+            await ours.start()
+            async with open_premises(folder, carrier=carrier, transfers=transfers, **house) as premises:
+                yield premises
+        finally:
+            await ours.close()

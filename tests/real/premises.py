@@ -265,10 +265,13 @@ async def open_premises(
     transfers: Mapping[str, TransferSettings] | None = None,
     privacy: PrivacySettings | None = None,
     brains: Callable[[AgentSettings], Brain] = make_brain,
+    carrier: tuple[str, int] | None = None,
     **agent: Any,
 ) -> AsyncIterator[Premises]:
-    """A house with one agent, `brief`. `ring_timeout` may be shorter than the settings allow for people."""
-    address = _an_address()
+    """A house with one agent, `brief`. `ring_timeout` may be shorter than the settings allow for people; `carrier`:
+    where its trunk leads, if not anywhere.
+    """
+    address = carrier or an_address()
     (folder / "brief.yaml").write_text(SCRIPT, encoding="utf-8")
     listening = ListeningSettings(pause_seconds=0.06, end_silence_seconds=0.1, longest_silence_seconds=0.1)
     manners = {"brain": "scripted", "script": str(folder / "brief.yaml"), "listening": listening}
@@ -322,7 +325,7 @@ async def _warm_up(premises: Premises) -> None:
     premises.forget()
 
 
-def _an_address() -> tuple[str, int]:
+def an_address() -> tuple[str, int]:
     """A loopback address nobody else uses, and a port there: carriers come and go at it."""
     host = f"127.{secrets.randbelow(200) + 50}.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}"
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:

@@ -15,8 +15,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from tests.real import doomed_service
-from tests.real import premises as premises_room
-from tests.real.premises import AGENT, CALLER_ID, NUMBER, TIMEOUT, Premises, open_premises, trunk_to
+from tests.real.premises import AGENT, CALLER_ID, NUMBER, TIMEOUT, Premises, an_address, open_premises, trunk_to
 from tests.real.test_ari_connection import Relay
 from tests.real.their_asterisk import BOOT_SECONDS, CONTEXT, HTTPS_PORT, PASSWORD, TheirAsterisk
 from trunkline.app import open_house
@@ -83,8 +82,8 @@ async def site(
     asterisk_program: AsteriskProgram, environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Site]:
     theirs = TheirAsterisk(tmp_path_factory.mktemp("theirs"), asterisk_program)
-    carrier = premises_room._an_address()
-    host, audio_port, agi_port = *premises_room._an_address(), free_port()
+    carrier = an_address()
+    host, audio_port, agi_port = *an_address(), free_port()
     settings = Settings().model_copy(update={"trunk": trunk_to(carrier)})
     theirs.furnish(settings, agi=f"{host}:{agi_port}", audiosocket=f"{host}:{audio_port}")
     relay = Relay(theirs.address, HTTPS_PORT)
@@ -102,10 +101,9 @@ async def site(
         environment.setenv(f"{ENV_PREFIX}ASTERISK__{key.upper()}", str(value))
     for key, value in {"enabled": "true", "host": host, "port": str(agi_port)}.items():
         environment.setenv(f"{ENV_PREFIX}AGI__{key.upper()}", value)
-    environment.setattr(premises_room, "_an_address", lambda: carrier)
     try:
         await theirs.start()
-        async with open_premises(tmp_path_factory.mktemp("house")) as premises:
+        async with open_premises(tmp_path_factory.mktemp("house"), carrier=carrier) as premises:
             yield Site(theirs, relay, premises, asterisk)
     finally:
         server.close()

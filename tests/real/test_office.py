@@ -18,15 +18,17 @@ from tests.real.office import (
     LISTEN,
     QUEUE,
     SPEAK,
-    Ears,
     Office,
+    attached,
     building,
     hertz_of,
     number_of,
-    settings_of,
     transfer,
 )
-from tests.real.premises import NUMBER, PERSON_HERTZ, TIMEOUT, left_as_found, open_premises
+from tests.real.premises import NUMBER, PERSON_HERTZ, TIMEOUT
+from tests.real.their_asterisk import TheirAsterisk
+from tests.real.tones import Ears
+from trunkline.settings import TransferSettings
 from trunkline.telephony.asterisk_program import AsteriskProgram
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,34 +38,29 @@ KEEPS_SPEAKING = (*[SPEAK, {"pause_ms": 400}] * 5,)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory, asterisk_program: AsteriskProgram) -> AsyncIterator[Office]:
-    folder = tmp_path_factory.mktemp("office")
-    (folder / "house").mkdir()
-    async with building(asterisk_program, folder / "office") as place, N8nServer() as workflow:
-        ears = Ears()
+    house, ears = tmp_path_factory.mktemp("house"), Ears()
+    ours = TheirAsterisk(tmp_path_factory.mktemp("ours"), asterisk_program)
+    async with building(asterisk_program, tmp_path_factory.mktemp("office")) as place, N8nServer() as workflow:
         warm = {"mode": "warm", "hold": "silence", "question": "Somebody is here.[ {about}.] Yes?"}
-        named = {"anna": ANNA, "ben": BEN, "carl": CARL}
-        people = {name: warm | {"to": place.address_of(extension)} for name, extension in named.items()}
-        people["desk"] = {"to": place.address_of(QUEUE)}
-        with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("TRUNKLINE_AGI__ENABLED", "true")
-            environment.setenv("TRUNKLINE_AGI__PORT", "0")
-            for name, value in settings_of(**people).items():
-                environment.setenv(name, value)
-            async with (
-                open_premises(folder / "house", ears=ears, brain="n8n", n8n={"webhook_url": workflow.url}) as premises,
-                place.open(premises, workflow, ears) as office,
-            ):
-                yield office
+        reached = {"anna": place.address_of(ANNA), "ben": f"{BEN}@internal", "carl": "PJSIP/carl"}
+        people = {name: TransferSettings.model_validate({"to": to, **warm}) for name, to in reached.items()}
+        people["desk"] = TransferSettings(to=f"{QUEUE}@internal")
+        manners = {"brain": "n8n", "n8n": {"webhook_url": workflow.url}}
+        async with (
+            attached(ours, place, house, people, ears=ears, **manners) as premises,
+            place.open(premises, workflow, ears, ours) as office,
+        ):
+            yield office
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def office(stage: Office) -> AsyncIterator[Office]:
-    async with left_as_found(stage.premises):
-        stage.workflow.plays.clear()
-        stage.workflow.exchanges.clear()
-        stage.ears.lines.clear()
-        yield stage
-        await stage.quiet()
+    stage.premises.forget()
+    stage.workflow.plays.clear()
+    stage.workflow.exchanges.clear()
+    stage.ears.lines.clear()
+    yield stage
+    await stage.nothing_is_left()
     stage.forget_records()
 
 

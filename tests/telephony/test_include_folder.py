@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from trunkline.errors import SettingsError
-from trunkline.settings import AgentSettings, AsteriskSettings, Settings, TrunkSettings
+from trunkline.settings import AgentSettings, AsteriskSettings, Settings, TransferSettings, TrunkSettings
 from trunkline.telephony.asterisk_config.transports import TlsFiles
 from trunkline.telephony.existing_config import FoundSection, sections_of
 from trunkline.telephony.include_folder import NAMES, Guest, render_folder
@@ -79,6 +79,25 @@ def test_nothing_that_takes_calls_leads_out() -> None:
         reached |= new
         new = {other for name in new for other in leads[name]} - reached
     assert reached == {"from-twilio", "outbound-ai-conversational", "trunkline-hand-over", "trunkline-next"}
+
+
+def attached(**more: Any) -> Guest:
+    """In an Asterisk that the service is attached to."""
+    return guest(asterisk=AsteriskSettings(mode="external", ari_password=SecretStr("ari-password")), **more)
+
+
+def test_calls_come_to_a_service_that_is_attached_as_they_do_with_an_asterisk_of_its_own() -> None:
+    text = dialplan(render_folder(attached()))["from-twilio"]
+    assert "Stasis(trunkline,arrived)" in text
+    assert text.index("Stasis(") < text.index("Gosub(trunkline-hand-over,s,1())"), "by AGI while ARI is cut"
+    assert "Stasis" not in dialplan(render_folder(guest()))["from-twilio"]
+
+
+def test_sip_addresses_that_people_are_put_through_to_have_an_endpoint() -> None:
+    people = {"anna": TransferSettings(to="sip:anna@office.example.com")}
+    names = {section.name for section in sections(render_folder(attached(transfers=people)), "pjsip.conf")}
+    assert names == {"trunkline-trunk", "trunkline-udp", "trunkline-sip"}
+    assert "trunkline-sip" not in render_folder(attached())["pjsip.conf"]
 
 
 def test_numbers_and_caller_ids_are_filtered() -> None:

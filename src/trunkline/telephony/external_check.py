@@ -19,7 +19,8 @@ from trunkline.telephony.include_check import Finding
 INSTALL: Final = "Run `trunkline pbx install --into /etc/asterisk` on its machine, with these settings."
 _NEEDED: Final = (
     *("res_ari_applications", "res_ari_channels", "res_ari_events", "app_audiosocket", "res_audiosocket"),
-    *("app_dial", "app_stack", "app_userevent", "chan_pjsip", "func_channel", "func_hangupcause", "func_uri"),
+    *("app_dial", "app_stack", "app_stasis", "app_userevent", "chan_pjsip"),
+    *("func_channel", "func_hangupcause", "func_uri"),
 )
 _WANTED: Final = {
     "res_ari_bridges": "nobody can be put in touch with a colleague who was asked first",

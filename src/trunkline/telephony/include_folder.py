@@ -21,7 +21,7 @@ from trunkline.telephony.asterisk_config import (
     dialplan,
 )
 from trunkline.telephony.asterisk_config.carriers import as_sent
-from trunkline.telephony.asterisk_config.pjsip import trunk_sections
+from trunkline.telephony.asterisk_config.pjsip import sip_address_sections, trunk_sections
 from trunkline.telephony.asterisk_config.sections import Options, Section, host_and_port, sections, written
 from trunkline.telephony.asterisk_config.transports import Listening, TlsFiles, transport_name, transports
 
@@ -86,7 +86,7 @@ def render_folder(guest: Guest) -> dict[str, str]:
         "pjsip.conf": _file(_pjsip(guest)),
         "extensions.conf": _HEAD
         + "\n"
-        + "\n".join([*_agents(guest), _from_trunk(), _to_trunk(guest), dialplan.placed(guest.audiosocket)]),
+        + "\n".join([*_agents(guest), _from_trunk(guest), _to_trunk(guest), dialplan.placed(guest.audiosocket)]),
         "ari.conf": _file([(ARI_USER, user)]),
         "manager.conf": _file([(ARI_USER, manager)]),
     }
@@ -109,6 +109,8 @@ def _pjsip(guest: Guest) -> Sequence[Section]:
     place = listening(guest.settings)
     own = transport_name(trunk)
     parts = list(trunk_sections(trunk, place.address))
+    if any(transfer.sip_host for transfer in guest.settings.transfers.values()):
+        parts += sip_address_sections(trunk, place.address)
     if guest.transport is None:
         parts = [part for part in transports(trunk, place, guest.tls) if part[0] == own] + parts
     theirs = guest.transport or own
@@ -147,7 +149,18 @@ def _agents(guest: Guest) -> Sequence[str]:
     ]
 
 
-def _from_trunk() -> str:
+def _from_trunk(guest: Guest) -> str:
+    """To a service that is attached over ARI calls come that way, where all it can do with a call can be done with
+    them; by AGI otherwise, and while ARI is cut.
+    """
+    if guest.settings.asterisk.mode == "external":
+        return (
+            f"{dialplan.arriving()}"
+            ' same = n,GotoIf($["${STASISSTATUS}" = "FAILED"]?cut)\n'
+            " same = n,Hangup(42)\n"
+            f" same = n(cut),Gosub({HAND_OVER},s,1())\n"
+            f" same = n,Goto({NEXT},s,1)\n"
+        )
     return (
         "; Calls from the trunk: who answers is said by [incoming]. Nothing here dials out.\n"
         f"[{ARRIVAL_CONTEXT}]\n"

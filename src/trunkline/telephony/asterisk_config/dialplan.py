@@ -33,17 +33,17 @@ GONE_EVENT: Final = "TrunklineFarEndGone"
 
 def contexts(audiosocket: str) -> str:
     """The contexts, without `[general]`. `audiosocket` is `host:port` of our server. Raises `SettingsError`."""
-    return f"{_arriving()}\n{placed(audiosocket)}"
+    return f"{arriving()} same = n,Hangup(42)\n\n{placed(audiosocket)}"
 
 
-def _arriving() -> str:
+def arriving() -> str:
+    """What calls of the trunk do first. Its last lines are missing: where we aren't there to take the call."""
     return (
         "; Calls come in: they ring until we say `answer`. Without us the carrier hears 503 and tries elsewhere.\n"
         f"[{ARRIVAL_CONTEXT}]\n"
         "exten = _[+0-9]!,1,Ringing()\n"
         f" same = n,Set(CHANNEL(hangup_handler_push)={GONE_CONTEXT},s,1)\n"
         f" same = n,Stasis({ARI_APP},{ARRIVED})\n"
-        " same = n,Hangup(42)\n"
     )
 
 
