@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.test_switchboard import NUMBER, FakePbx, Office, office
-from trunkline import call, outbound_call
+from trunkline import call, outbound_call, switchboard
 from trunkline.errors import UnknownAgent
 from trunkline.events import FarEndAnswered, FarEndGone, FarEndRinging, PbxLost
 from trunkline.models import (
@@ -72,6 +72,17 @@ async def test_it_can_be_hung_up(office: Office) -> None:
     await office.board.hang_up(record.id)
     end = end_of(await office.ended(record.id))
     assert (end.disposition, end.hung_up_by) == (Disposition.ANSWERED, HangUpBy.OPERATOR)
+    assert office.pbx.hung_up == [record.id]
+
+
+async def test_it_is_ended_when_it_gets_too_long(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Counted from the dial: it may ring for 30 s.
+    agent = switchboard.DIALPLAN.settings.model_copy(update={"max_call_seconds": -29.9})
+    monkeypatch.setattr(switchboard, "DIALPLAN", switchboard.Agent(agent, switchboard.DIALPLAN.brain))
+    record = await place_there(office)
+    office.pbx.report(FarEndAnswered(record.id))
+    end = end_of(await office.ended(record.id))
+    assert (end.reason, end.hung_up_by) == ("The call reached its longest length.", HangUpBy.SYSTEM)
     assert office.pbx.hung_up == [record.id]
 
 

@@ -21,7 +21,10 @@ class DialplanCall(OutboundCall):
             raise PbxUnavailable(f"Asterisk's dialplan has no context {context} any more.")
         await self._dial(extension)
         news: set[asyncio.Future[Any]] = {self._gone, self._end_asked}
-        await asyncio.wait(news, return_when=asyncio.FIRST_COMPLETED)
+        longest = self._ring_timeout + self._agent.max_call_seconds
+        await asyncio.wait(news, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+        if not any(each.done() for each in news):
+            return CallEnd(Disposition.ANSWERED, "The call reached its longest length.", HangUpBy.SYSTEM, sip_code=200)
         gone = self._gone.result() if self._gone.done() else None
         if self.record.state is CallState.ANSWERED and isinstance(gone, FarEndGone) and not gone.unseen:
             why = f"The call is over; the context {context} of the dialplan had it."

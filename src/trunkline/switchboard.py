@@ -292,7 +292,7 @@ class Switchboard:
                 remedy="Set trunk.host (and username, password, caller_ids) in trunkline.toml.",
             )
         if not self._line.pbx.ready:
-            raise PbxUnavailable("Asterisk is not ready.", remedy="It is restarted by itself; try again in a moment.")
+            raise PbxUnavailable("Asterisk is not ready.", remedy="Try again in a moment.")
         self._check_room()
         return request.caller_id or (trunk.caller_ids[0] if trunk.caller_ids else None)
 

@@ -160,6 +160,23 @@ async def test_a_context_of_its_dialplan_has_the_call(quiet: Site) -> None:
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (422, "unknown_agent")
 
 
+async def test_keys_and_transfers_go_through_it(quiet: Site) -> None:
+    """Its manager interface has to let us."""
+    office = quiet.premises
+    person = office.person({"pause_ms": 20_000}, numbers=[NUMBER], name="person")
+    colleague = office.person({"pause_ms": 500}, "hang_up", numbers=["+14155550177"], name="colleague")
+    async with office.carrier(person, colleague) as carrier:
+        call_id = await in_conversation(office)
+        for verb, body in (("keys", {"keys": "5"}), ("transfer", {"to": "+14155550177", "now": True})):
+            answer = await office.http.post(f"/calls/{call_id}/{verb}", json=body)
+            assert answer.is_success, answer.text
+        call = await office.ended(call_id)
+        reports = {report.person: report for report in [await carrier.next_report(TIMEOUT) for _ in range(2)]}
+    assert reports["person"].keys_heard == "5"
+    assert reports["colleague"].outcome == "answered"
+    assert (call["disposition"], call["hungUpBy"]) == ("answered", "agent")
+
+
 async def test_calls_go_on_while_ari_is_cut(quiet: Site) -> None:
     """One goes on and is talked in, one is hung up by its person, one still rings when it is given up."""
     office = quiet.premises

@@ -100,7 +100,7 @@ class AriPbx:
             raise InvalidNumber(f"{caller_id!r} is not an E.164 number.", remedy="Write it as +14155550100.")
         endpoint = target_string(self._trunk, to)
         if not self.ready:
-            raise PbxUnavailable("Asterisk is not running at the moment.", remedy="It is being started: try again.")
+            raise PbxUnavailable("Asterisk can't be reached at the moment.", remedy="Try again in a moment.")
         parameters = {
             "endpoint": endpoint,
             "context": extension.context if extension else CALL_CONTEXT,

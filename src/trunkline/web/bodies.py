@@ -84,7 +84,7 @@ class PlaceCall(Body):
     phone_number: Number = Field(examples=["+14155550100"])
     """Whom to call: `+`, country code and number. Spaces, dots, dashes, slashes and brackets are allowed."""
     context: Annotated[Line, Field(min_length=1, max_length=64)] = DEFAULT_AGENT
-    """Name of the agent that talks."""
+    """Name of the agent that talks; on an Asterisk of your own, also a context of its dialplan."""
     script: Lines | None = Field(None, examples=["Hello {name}, this is the dentist's office."])
     """Replaces the agent's greeting; `{name}` is filled from the variables."""
     callback_url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_web_address)] | None = Field(
