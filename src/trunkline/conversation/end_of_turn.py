@@ -26,7 +26,7 @@ from trunkline.ports import Transcript
 class EndOfTurn:
     """Seconds of silence, as the voice detector counts it (it notices silence about 0.1 s late), that end a turn."""
 
-    certain_above: float = 0.82
+    certain_above: float = 0.8
     """Probability from which the turn is taken for over."""
     likely_above: float = 0.3
     """Probability from which it may well be over: a sentence after which more may come."""
