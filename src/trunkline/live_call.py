@@ -41,10 +41,12 @@ class LiveCall:
         await self._call.send_keys(keys)
         controls.note(Note("keys-sent", f"Somebody pressed {keys}.", {"keys": keys}))
 
-    async def put_through(self, to: str, *, words: str = "", about: str = "", now: bool = False) -> None:
-        """The agent says `words` and puts the person through to a number or a name. Raises `RequestError`."""
+    def put_through(self, to: str, *, words: str = "", about: str = "", now: bool = False) -> None:
+        """The agent says `words` and puts the person through to a number or a name. Raises `InvalidNumber`; whether the
+        number may be called turns out then.
+        """
         controls = self.controls
-        await self._call.desk.find(to)
+        self._call.desk.check(to)
         controls.do(*([Say(words)] if words else []), Transfer(to, about), now=now)
 
     async def change_agent(

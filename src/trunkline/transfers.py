@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from trunkline.audio import SILENCE
 from trunkline.conversation.hold_music import HoldMusic
 from trunkline.models import NOT_RECORDED, CallRecord, HangUpBy, Speaker, Turn
+from trunkline.phone_numbers import to_e164
 from trunkline.settings import E164, TransferSettings
 
 GIST_TURNS: Final = 2
@@ -54,6 +55,13 @@ class TransferDesk:
     """A number as E.164, where somebody may be put through to it; raises `RequestError`."""
     ask: Callable[[CallRecord, Target, str], Awaitable[Consultation]]
     """Call a colleague and ask them to take that call's person. Raises `TrunklineError`: nobody was called then."""
+
+    def check(self, to: str) -> None:
+        """Raises `InvalidNumber` for what is neither a name nor a number. Whether it may be called is asked by `find`,
+        which counts as an attempt.
+        """
+        if to.strip().casefold() not in map(str.casefold, self.named):
+            to_e164(to)
 
     async def find(self, to: str) -> Target:
         """Whom a name or number stands for. Raises `RequestError`: nobody, or nobody who may be called."""

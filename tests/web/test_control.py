@@ -193,6 +193,8 @@ async def test_keys_are_pressed_and_noted(desk: Desk) -> None:
 
 
 async def test_the_person_is_put_through(desk: Desk) -> None:
+    answer = await desk.ask("POST", "transfer", {"to": "911"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "emergency_number")
     await desk.done("POST", "transfer", {"to": "+1 415 555 0177", "text": "I'll put you through."})
     await desk.until(lambda: desk.leg.closed)
     assert desk.office.pbx.next == [(desk.call_id, "+14155550177")]

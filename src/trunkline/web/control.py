@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, status
+from fastapi import APIRouter, Depends, Request, status
 
 from trunkline.conversation.controls import Controls
 from trunkline.errors import (
     BrainError,
     CallEnded,
+    EmergencyNumber,
     InvalidNumber,
     PbxUnavailable,
     TrunklineError,
@@ -19,6 +20,7 @@ from trunkline.errors import (
 )
 from trunkline.live_call import LiveCall
 from trunkline.web.answers import StandingAnswer
+from trunkline.web.audit import about
 from trunkline.web.bodies import ChangeAgent, EndPolitely, Mute, PressKeys, PutThrough, SayThis, Whisper
 from trunkline.web.calls import to_call_id
 from trunkline.web.errors import errors
@@ -74,12 +76,16 @@ async def press_keys(call: Live, body: PressKeys) -> StandingAnswer:
     return _standing(controls)
 
 
-@router.post("/calls/{call_id}/transfer", status_code=status.HTTP_202_ACCEPTED, responses=_raises(InvalidNumber))
-async def transfer(call: Live, body: PutThrough) -> StandingAnswer:
-    """The agent puts the person through when it has the floor next. Where nobody takes them, it goes on."""
-    controls = call.controls
-    await call.put_through(body.to, words=body.text, about=body.about, now=body.now)
-    return _standing(controls)
+@router.post(
+    "/calls/{call_id}/transfer", status_code=status.HTTP_202_ACCEPTED, responses=_raises(InvalidNumber, EmergencyNumber)
+)
+async def transfer(call: Live, body: PutThrough, request: Request) -> StandingAnswer:
+    """The agent puts the person through when it has the floor next. Where that number may not be called, or nobody
+    takes them there, it tells them and goes on; the call's history says why.
+    """
+    about(request, body.to)
+    call.put_through(body.to, words=body.text, about=body.about, now=body.now)
+    return _standing(call.controls)
 
 
 @router.post(
