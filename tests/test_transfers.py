@@ -259,16 +259,17 @@ async def test_nobody_can_be_asked_when_all_lines_are_taken() -> None:
 
 async def test_names_go_before_numbers() -> None:
     async def may_dial(to: str) -> str:
-        if not to.startswith("+"):
+        if not to.startswith("+1"):
             raise InvalidNumber("no")
         return to
 
     async def ask(person: CallRecord, target: Target, about: str) -> None: ...
 
-    desk = TransferDesk({"Anna": ANNA}, may_dial, ask)  # type: ignore[arg-type]
+    abroad = TransferSettings(to="+881600000000")
+    desk = TransferDesk({"Anna": ANNA, "Ship": abroad}, may_dial, ask)  # type: ignore[arg-type]
     assert await desk.find(" anna ") == Target("Anna", ANNA)
     assert await desk.find("+14155550177") == Target("+14155550177", TransferSettings(to="+14155550177"))
-    for nobody in ("Bert", "100@from-internal", "PJSIP/100", "sip:anna@example.com"):
+    for nobody in ("Bert", "Ship", "100@from-internal", "PJSIP/100", "sip:anna@example.com"):
         with pytest.raises(InvalidNumber):
             await desk.find(nobody)
 
