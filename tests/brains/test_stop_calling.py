@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conversation.booth import Mind
+from tests.conversation.booth import Booth, Mind
 from trunkline.brains.stop_calling import HeedsStop, asks_to_stop
+from trunkline.events import CallNoted
 from trunkline.ledger import STOP_CALLING
-from trunkline.models import CallId, Direction
+from trunkline.models import CallId, Direction, HangUpBy
 from trunkline.ports import BrainSession, CallBriefing, Commit, HangUp, Note, PersonTurn, Say
 
 
@@ -113,6 +114,19 @@ async def test_everything_else_is_the_brains() -> None:
     session.turn_ahead()
     await session.close()
     assert mind.turns_ahead == 1 and mind.closed
+
+
+async def test_the_person_hears_the_answer_and_the_call_ends() -> None:
+    mind = Mind("Hello.")
+    booth = Booth(await opened(mind), "No. Please stop calling me.")  # type: ignore[arg-type]
+    await booth.pick_up()
+    await booth.until_quiet()
+    await booth.say(1.0)
+    ending = await booth.until_over()
+    assert ending.by is HangUpBy.AGENT
+    assert [turn.text for turn in booth.turns] == ["Hello.", "No. Please stop calling me.", "Goodbye."]
+    assert [note.event.kind for note in booth.updates if isinstance(note, CallNoted)] == [STOP_CALLING]
+    assert mind.turns == []
 
 
 async def test_what_nobody_may_know_is_not_looked_at() -> None:
