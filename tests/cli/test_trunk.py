@@ -87,6 +87,15 @@ def test_the_password_is_made_kept_used_and_never_shown(twilio: Stage) -> None:
     assert list(twilio.twilio.passwords.values())[-1] == password, "kept for the next time"
 
 
+def test_the_password_goes_through_no_link_and_into_no_file_that_was_lying_there(twilio: Stage) -> None:
+    other = Path("other")
+    other.write_text("somebody's", encoding="utf-8")
+    Path("..env.new").symlink_to(other)
+    assert run("apply", "--yes").exit_code == 0
+    assert other.read_text(encoding="utf-8") == "somebody's"
+    assert "PASSWORD" in Path(".env").read_text(encoding="utf-8") and not Path(".env").is_symlink()
+
+
 def test_interrupted_before_the_credential_the_password_stays_the_same(twilio: Stage) -> None:
     twilio.api.fault = lambda request: Fault(done=True) if request.path.endswith("/Credentials.json") and (
         request.method == "POST"

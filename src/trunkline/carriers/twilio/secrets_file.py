@@ -66,9 +66,10 @@ def _record(sid: str, changed: str, password: str) -> dict[str, str]:
 
 def _write_private(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    new.unlink(missing_ok=True)  # a leftover of an earlier try
+    # O_EXCL: whoever may write the folder could have put a link there, which root must not follow.
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        os.fchmod(stream.fileno(), 0o600)  # a leftover of an earlier try may have another mode
         if os.geteuid() == 0:  # by sudo: whoever runs the service has to read it
             owner = (path if path.exists() else path.absolute().parent).stat()
             os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
