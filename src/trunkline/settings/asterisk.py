@@ -83,11 +83,7 @@ class AsteriskSettings(Section):
         return url
 
     @model_validator(mode="after")
-    def _external(self) -> AsteriskSettings:
-        if self.mode == "external" and self.ari_password is None:
-            raise ValueError(
-                "asterisk.mode is external and there is no asterisk.ari_password: `trunkline pbx install` makes one"
-            )
+    def _networks_beyond_loopback(self) -> AsteriskSettings:
         try:
             loopback = IPv4Address(self.audio_host).is_loopback
         except ValueError:

@@ -72,7 +72,7 @@ async def examine(connection: AriConnection, *, trunk: bool) -> Found:
         for name, loss in _WANTED.items()
         if name not in running
     ]
-    if _plain_abroad(connection.url):
+    if plain_abroad(connection.url):
         findings.append(Finding(f"Our password goes to {connection.url} unencrypted.", _ENCRYPT, fatal=False))
     if trunk and "res_ari_endpoints" in running:
         answer = await connection.http.get(f"/endpoints/PJSIP/{TRUNK_ENDPOINT}")
@@ -101,7 +101,7 @@ async def extension_exists(connection: AriConnection, context: str, extension: s
     return True
 
 
-def _plain_abroad(url: str) -> bool:
+def plain_abroad(url: str) -> bool:
     """Whether what is sent there can be read on the way."""
     parts = urlsplit(url)
     try:

@@ -36,7 +36,7 @@ class ExternalPbx(AriPbx):
     """
 
     def __init__(self, settings: Settings, tls: ssl.SSLContext | None) -> None:
-        """`tls`: that of `client_tls`."""
+        """`tls`: that of `client_tls`. Raises `SettingsError`."""
         super().__init__(address_of(settings.asterisk), settings.trunk, tls)
         self._contexts = settings.asterisk.contexts
         self._found: Found | None = None
@@ -94,9 +94,13 @@ class ExternalPbx(AriPbx):
 
 
 def address_of(asterisk: AsteriskSettings) -> AriAddress:
-    password = asterisk.ari_password
-    assert password is not None, "the settings see to it"
-    return AriAddress(asterisk.ari_url, asterisk.ari_user, password.get_secret_value())
+    """Raises `SettingsError` without a password."""
+    if asterisk.ari_password is None:
+        raise SettingsError(
+            f"There is no password for the user {asterisk.ari_user} in your Asterisk.",
+            remedy="`trunkline pbx install` makes one; where that was on another machine, copy it from there.",
+        )
+    return AriAddress(asterisk.ari_url, asterisk.ari_user, asterisk.ari_password.get_secret_value())
 
 
 async def client_tls(asterisk: AsteriskSettings) -> ssl.SSLContext | None:
