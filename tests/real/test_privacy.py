@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import SecretStr
 
-from tests.doubles import FakeSpeechToText
 from tests.real.premises import CALLER_ID, NUMBER, open_premises
 from trunkline.audio import FRAME_SAMPLES, SAMPLE_RATE, bytes_of
 from trunkline.rehearsal.dialling import Destination, dial_all
@@ -37,8 +36,8 @@ def found(folder: Path, text: bytes) -> list[str]:
 
 
 async def test_calls_out_and_in_are_told_first_recorded_then_encrypted_and_forgotten(tmp_path: Path) -> None:
-    ears = FakeSpeechToText("yes", "yes", "yes", "yes", "yes", "yes")
-    async with open_premises(tmp_path, privacy=PRIVACY, ears=ears) as office:
+    async with open_premises(tmp_path, privacy=PRIVACY) as office:
+        office.ears.texts.extend(["yes"] * 12)
         # They speak while they are told, and again afterwards.
         person = office.person(HM, HM, WAIT, {"pause_ms": 300}, HM, WAIT, "hang_up")
         async with office.carrier(person):
