@@ -98,6 +98,15 @@ async def test_some_answers_are_final(code: int) -> None:
     assert (len(first.invites), second.invites) == (1, [])
 
 
+async def test_a_url_that_is_switched_off_gets_no_calls() -> None:
+    office = Office()
+    async with node(486) as first, node(486) as second, twilio(office) as carrier:
+        office.origination(first.url, second.url)
+        office.account.all("/OriginationUrls")[0]["enabled"] = False
+        await carrier.call_in(CALLER_ID)
+    assert (first.invites, len(second.invites)) == ([], 1)
+
+
 async def test_a_node_that_takes_no_connection_is_passed_over() -> None:
     office = Office()
     async with node(486) as second, twilio(office) as carrier:
