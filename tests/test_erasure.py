@@ -15,7 +15,7 @@ from tests.store.records import ANSWERED, NOON, a_call, a_turn, an_event
 from trunkline.erasure import EVERY, Erased, Eraser
 from trunkline.errors import CallLive, StoreError, UnknownCall
 from trunkline.ledger import Attempt, Cap, Caps, Usage
-from trunkline.models import REMOVED, CallId, CallRecord, CallState
+from trunkline.models import REMOVED, CallEvent, CallId, CallRecord, CallState
 from trunkline.settings import PrivacySettings, ServiceSettings
 from trunkline.store import Recordings, SqlCallStore, open_store
 from trunkline.store.ledger import SqlLedger
@@ -68,6 +68,17 @@ async def test_nothing_goes_unless_somebody_says_so(archive: Archive) -> None:
     assert await archive.eraser().sweep() == Erased()
     assert await archive.kept(call) == call
     assert archive.file(call).exists()
+
+
+async def test_what_a_colleague_was_told_of_a_person_goes_with_the_person(archive: Archive) -> None:
+    told, other = [await archive.call(days_ago=1, number="PJSIP/100") for _ in range(2)]
+    event = CallEvent(told.id, NOON, "transfer-asked", "Anna is asked.", {"to": "Anna", "callId": told.id})
+    call = await archive.call(days_ago=1)
+    await archive.store.add_event(replace(event, call_id=call.id))
+    assert (await archive.eraser().forget_number(NUMBER)).calls == 2
+    assert await archive.store.get(call.id) is None
+    assert await archive.store.get(told.id) is None and not archive.file(told).exists()
+    assert await archive.kept(other) == other
 
 
 async def test_each_kind_has_its_time(archive: Archive) -> None:

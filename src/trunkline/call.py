@@ -41,7 +41,7 @@ from trunkline.ports import (
     Watcher,
 )
 from trunkline.settings import AgentSettings
-from trunkline.transfers import Target, TransferDesk, Waiting, gist
+from trunkline.transfers import ASKED, CALL_ID, Target, TransferDesk, Waiting, gist
 
 log = logging.getLogger(__name__)
 
@@ -345,8 +345,8 @@ class Call(ABC):
         except TrunklineError as error:
             self._note("transfer-failed", f"{target.name} could not be asked: {error}")
             return leg
-        told = {"to": target.name, "callId": asked.record.id}
-        self._note("transfer-asked", f"{target.name} is asked.", **told)
+        told = {"to": target.name, CALL_ID: asked.record.id}
+        self._note(ASKED, f"{target.name} is asked.", **told)
         await self._until(asked.taken, waiting.left)
         if not asked.taken.done():
             asked.hang_up(HangUpBy.PERSON)

@@ -17,6 +17,7 @@ from trunkline.errors import CallLive, StoreError, UnknownCall
 from trunkline.models import HASHED, REMOVED, CallId, CallState, Part
 from trunkline.ports import CallStore, Recordings
 from trunkline.settings import PrivacySettings
+from trunkline.transfers import colleagues_asked
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,10 @@ class Eraser:
 
     async def _forget(self, call_ids: list[CallId]) -> Erased:
         calls = [call for call_id in call_ids if (call := await self._store.get(call_id)) is not None]
+        # Colleagues who were asked to take the person were told who it is.
+        asked = dict.fromkeys(call_id for call in calls for call_id in colleagues_asked(call))
+        found = {call.id for call in calls}
+        calls += [call for id_ in asked if id_ not in found and (call := await self._store.get(id_)) is not None]
         for call in calls:
             if call.state is not CallState.ENDED:
                 raise CallLive(

@@ -9,10 +9,13 @@ from typing import Final, Protocol
 
 from trunkline.audio import SILENCE
 from trunkline.conversation.hold_music import HoldMusic
-from trunkline.models import NOT_RECORDED, CallRecord, HangUpBy, Speaker, Turn
+from trunkline.models import NOT_RECORDED, CallId, CallRecord, HangUpBy, Speaker, Turn
 from trunkline.phone_numbers import to_e164
 from trunkline.settings import E164, TransferSettings
 
+ASKED: Final = "transfer-asked"
+"""Kind of the event that names a colleague's call."""
+CALL_ID: Final = "callId"
 GIST_TURNS: Final = 2
 """Turns of the person that are told a colleague where the brain doesn't say what it is about."""
 LONGEST_ABOUT: Final = 300
@@ -73,6 +76,12 @@ class TransferDesk:
                 return Target(name, manners)
         number = await self.may_dial(to)
         return Target(number, TransferSettings(to=number))
+
+
+def colleagues_asked(person: CallRecord) -> list[CallId]:
+    """Their calls, by the history of the person's."""
+    asked = (event.data.get(CALL_ID) for event in person.events if event.kind == ASKED)
+    return [CallId(call_id) for call_id in asked if isinstance(call_id, str)]
 
 
 class Waiting:
