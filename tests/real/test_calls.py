@@ -15,11 +15,13 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from tests.real.premises import NUMBER, OTHER_CALLER_ID, TIMEOUT, Premises, left_as_found, open_premises
+from tests.doubles import FakeSpeechToText
+from tests.real.premises import AGENT, NUMBER, OTHER_CALLER_ID, TIMEOUT, Premises, left_as_found, open_premises
 from tests.real.sip_peer import Answer, SipPeer
 from trunkline.models import CallState
 from trunkline.rehearsal.carrier import StandInCarrier
 from trunkline.rehearsal.termination import Cause
+from trunkline.settings import DiallingSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -125,6 +127,22 @@ async def test_a_number_that_is_none_is_never_dialled(office: Premises) -> None:
         assert answer.json()["error"]["code"] == "invalid_number"
         assert not carrier.agent.trace
     assert not office.updates
+
+
+async def test_whoever_asks_not_to_be_called_again_is_not(office: Premises) -> None:
+    assert isinstance(office.ears, FakeSpeechToText)
+    office.ears.texts.append("No. Please stop calling me.")
+    async with office.carrier(
+        office.person({"wait_for_agent": {"silence_ms": 200}}, {"wav": "hm.wav", "text": "stop"})
+    ) as carrier:
+        call = await office.ended(await office.call())
+        assert (call["hungUpBy"], call["turns"][-1]["text"]) == ("agent", DiallingSettings().stop_reply)
+        assert "do-not-call" in [event["kind"] for event in call["events"]]
+        before = len(carrier.agent.trace)
+        refused = await office.http.post("/call", json={"phoneNumber": NUMBER, "context": AGENT})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "do_not_call")
+        assert len(carrier.agent.trace) == before
+    assert (await office.http.delete(f"/do-not-call/{NUMBER}")).status_code == 204
 
 
 async def test_nobody_has_this_number(office: Premises, caplog: pytest.LogCaptureFixture) -> None:
