@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from fastapi import FastAPI
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -107,19 +108,23 @@ class Desk:
         return f"{self.url.replace('http', 'ws', 1)}/calls/{self.call_id}/takeover"
 
 
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    office = Office()
-    app = create_app(
+def app_of(office: Office, folder: Path, settings: ServiceSettings | None = None) -> FastAPI:
+    return create_app(
         office.board,
         office.store,
-        ServiceSettings(),
-        recordings=Recordings(tmp_path),
+        settings or ServiceSettings(),
+        recordings=Recordings(folder),
         metrics=Metrics(),
         health=dict,
         ledger=office.ledger,
         access=MemoryAccessBook(),
     )
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    office = Office()
+    app = app_of(office, tmp_path)
     async with office.board, serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:
         record = await office.place()
         leg = Phone(record.id, lambda: office.pbx.report(FarEndGone(record.id, 16)))
@@ -315,3 +320,13 @@ async def test_nobody_takes_over_a_call_that_is_none(desk: Desk) -> None:
         await connect(desk.socket.replace(desk.call_id, "nothing"), proxy=None)
     assert refused.value.response.status_code == 404
     assert json.loads(refused.value.response.body)["error"]["code"] == "unknown_call"
+
+
+async def test_a_supervisor_needs_a_key_where_there_is_one(tmp_path: Path) -> None:
+    office, settings = Office(), ServiceSettings.model_validate({"api_key": "s3cret-key-of-the-test"})
+    async with office.board, serving(app_of(office, tmp_path, settings)) as url:
+        socket = f"{url.replace('http', 'ws', 1)}/calls/nothing/takeover"
+        for key, status in (("wrong", 403), ("s3cret-key-of-the-test", 404)):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(socket, proxy=None, additional_headers={"Authorization": f"Bearer {key}"})
+            assert refused.value.response.status_code == status

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from trunkline.audio import bytes_of
@@ -27,6 +27,7 @@ from trunkline.conversation.media import Media
 from trunkline.conversation.media_clock import MediaClock
 from trunkline.conversation.person_turns import PersonTurns
 from trunkline.conversation.prompts import Notice, Prompt, Successor
+from trunkline.conversation.senses import Senses
 from trunkline.conversation.speaking import Answer, Sentence, Speaker
 from trunkline.conversation.tape import Tape
 from trunkline.conversation.transcript import TurnLog
@@ -42,10 +43,6 @@ from trunkline.ports import (
     Load,
     Note,
     Recorder,
-    SpeechToText,
-    TextToSpeech,
-    TurnEndDetector,
-    VoiceDetector,
     Watcher,
 )
 from trunkline.settings import AgentSettings
@@ -57,19 +54,6 @@ LAST_BREATH = 0.14
 buffer may cut it off."""
 WHOLE_GREETING = 1000
 """Sentences of a greeting that are made before it is heard: all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Senses:
-    """The speech engines a conversation uses."""
-
-    voice_detector: VoiceDetector
-    speech_to_text: SpeechToText
-    text_to_speech: TextToSpeech
-    turn_end: TurnEndDetector | None = None
-    """Without one, words and silence alone tell when a turn is over."""
-    waiting: Callable[[], int] = lambda: 0
-    """How many requests wait for a process of these engines."""
 
 
 class Conversation:
