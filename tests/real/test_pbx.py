@@ -65,7 +65,7 @@ async def test_it_logs_no_complaint_about_its_own_configuration(
 
 async def test_the_trunk_is_set_up_as_rendered(private_asterisk: PrivateAsteriskFactory) -> None:
     async with private_asterisk(PUBLIC, asterisk=BEHIND_NAT) as pbx:
-        endpoint = await pbx.command("pjsip show endpoint trunk")
+        endpoint = await pbx.command("pjsip show endpoint trunkline-trunk")
         for line in (
             "from_domain *: 127.0.0.1$",
             "timers *: no$",
