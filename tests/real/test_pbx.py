@@ -74,7 +74,7 @@ async def test_the_trunk_is_set_up_as_rendered(private_asterisk: PrivateAsterisk
         ):
             assert re.search(line, endpoint, re.MULTILINE), line
         assert "Match: 198.51.100.0/30" in endpoint
-        assert "sip:127.0.0.1:9;transport=tcp" in endpoint
+        assert "sip:127.0.0.1:9;transport=tcp" in await pbx.command("pjsip show aor trunkline-trunk")
 
 
 def _call_from_outside(address: tuple[str, int], number: str) -> str:
