@@ -22,6 +22,7 @@ from trunkline.doctor.one_call import OurEnd, call_once
 from trunkline.errors import CarrierError
 from trunkline.events import FarEndGone
 from trunkline.models import CallId
+from trunkline.phone_numbers import to_e164
 from trunkline.ports import TextToSpeech
 from trunkline.settings import Settings
 from trunkline.speech import make_text_to_speech
@@ -54,6 +55,7 @@ class RealCall:
         return self.settings.trunk.ring_timeout + 90.0
 
     async def run(self) -> Verdict:
+        to_e164(self.number)
         if self.settings.trunk.host is None:
             return skipped("no trunk is configured (trunk.host)")
         number = await self._admitted()
