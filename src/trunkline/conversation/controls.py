@@ -54,14 +54,14 @@ class Controls:
         """`turns`: all so far; `longest_hold`: seconds after which the agent is back."""
         self.listening: Listening
         """Of the agent; another agent brings its own."""
+        self.note = note
+        """Puts something into the call's history, as far as anybody may know it at the moment."""
         self.notes: tuple[str, ...] = ()
         """What the brain is to be told with the next turn."""
         self._clock = clock
         self._media = media
         self._speaker = speaker
         self._discretion = discretion
-        self.note = note
-        """Puts something into the call's history, as far as anybody may know it at the moment."""
         self._turns = turns
         self._longest_hold = longest_hold
         self._open = False
@@ -93,18 +93,27 @@ class Controls:
                 "Nobody talks in this call at the moment.", remedy="Wait for its answer; DELETE /calls/{id} cancels it."
             )
 
+    def check_stream(self) -> None:
+        """Raises `WrongMoment` where nobody can come in between."""
+        self.check()
+        if not self._media.streams:
+            raise WrongMoment(
+                "This call is held turn by turn, so nobody can come in between.",
+                remedy="Give the dialplan's call without mode=record, where Asterisk has AudioSocket.",
+            )
+
     # ── what the agent shall do ────────────────────────────────────────────────────────────────────────────────
 
     def say(self, text: str, *, now: bool = False) -> None:
         """The agent says this next; `now`: it cuts off whoever speaks. The brain is told."""
         self.check()
         self.note(Note("prompted", "The agent was asked to say something.", {"text": text}))
-        self._prompt(Prompt((Say(text),), now, told=f"You were asked to say, and said: {text}"))
+        self.listening.prompt(Prompt((Say(text),), now, told=f"You were asked to say, and said: {text}"))
 
     def do(self, *actions: BrainAction, now: bool = False) -> None:
         """The agent does this next, whatever the person says meanwhile."""
         self.check()
-        self._prompt(Prompt(actions, now, firm=True))
+        self.listening.prompt(Prompt(actions, now, firm=True))
 
     def end(self, farewell: str | None = None, *, now: bool = False) -> None:
         """The agent takes its leave, with words of its own unless some are given, and hangs up."""
@@ -119,10 +128,7 @@ class Controls:
     def succeed(self, successor: Successor) -> None:
         """Another agent takes over, as soon as the present one has spoken."""
         self.check()
-        self._prompt(successor)
-
-    def _prompt(self, prompt: Prompt | Successor) -> None:
-        self.listening.prompt(prompt)
+        self.listening.prompt(successor)
 
     # ── who hears whom ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -267,12 +273,3 @@ class Controls:
         if not self._discretion.on:
             return note
         return replace(note, text=NOT_RECORDED, data={k: v for k, v in note.data.items() if k in ("fault", "turn")})
-
-    def check_stream(self) -> None:
-        """Raises `WrongMoment` where nobody can come in between."""
-        self.check()
-        if not self._media.streams:
-            raise WrongMoment(
-                "This call is held turn by turn, so nobody can come in between.",
-                remedy="Give the dialplan's call without mode=record, where Asterisk has AudioSocket.",
-            )
