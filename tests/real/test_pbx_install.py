@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from tests.real.conftest import NOBODY
 from tests.real.premises import AGENT, NUMBER, open_premises
 from tests.real.sip_peer import OK, SipPeer
+from tests.real.their_asterisk import KEPT
 from tests.telephony.etc_asterisk import FILES, furnish, picture
 from trunkline.cli import pbx
 from trunkline.cli import pbx_install as command_line
@@ -50,8 +51,6 @@ TRUNK = TrunkSettings(
     caller_ids=("+14155550100", "+14155550101"),
     qualify_seconds=0,
 )
-KEPT = ("asterisk.conf", "modules.conf", "rtp.conf", "indications.conf", "logger.conf", "websocket_client.conf")
-"""Of a private Asterisk's files, those that this one's owner needn't have written himself."""
 LOGGER = "[general]\n[logfiles]\nfull => notice,warning,error,verbose\n"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
-from trunkline.settings.section import Section, ipv4_networks
+from trunkline.settings.section import Section, check_reach, ipv4_networks
 
 
 class AgiSettings(Section):
@@ -40,15 +40,7 @@ class AgiSettings(Section):
 
     @model_validator(mode="after")
     def _networks_beyond_loopback(self) -> AgiSettings:
-        try:
-            loopback = IPv4Address(self.host).is_loopback
-        except ValueError:
-            raise ValueError(f"agi.host {self.host!r} is no IPv4 address") from None
-        if not loopback and not self.networks:
-            raise ValueError(
-                f"agi.host {self.host!r} is reachable from other machines, and AGI has no password: "
-                "first name the Asterisk machines in agi.networks, as 10.0.0.5/32"
-            )
+        check_reach("AGI", "agi.host", self.host, "agi.networks", self.networks)
         return self
 
     @property

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from trunkline.settings.section import Section, ipv4_networks
+from trunkline.settings.section import Section, check_reach, ipv4_networks
 
 
 class AsteriskSettings(Section):
@@ -84,15 +84,8 @@ class AsteriskSettings(Section):
 
     @model_validator(mode="after")
     def _networks_beyond_loopback(self) -> AsteriskSettings:
-        try:
-            loopback = IPv4Address(self.audio_host).is_loopback
-        except ValueError:
-            raise ValueError(f"asterisk.audio_host {self.audio_host!r} is no IPv4 address") from None
-        if not loopback and not self.audio_networks:
-            raise ValueError(
-                f"asterisk.audio_host {self.audio_host!r} is reachable from other machines, and AudioSocket has no "
-                "password: first name the Asterisk machine in asterisk.audio_networks, as 10.0.0.5/32"
-            )
+        networks = self.audio_networks
+        check_reach("AudioSocket", "asterisk.audio_host", self.audio_host, "asterisk.audio_networks", networks)
         return self
 
     @property
