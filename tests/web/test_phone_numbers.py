@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers.tzdata import TIMEZONE_DATA
 
 from trunkline.errors import EmergencyNumber, InvalidNumber
 from trunkline.phone_numbers import NumberType, masked, number_type, region, time_zones, to_e164
@@ -93,6 +96,12 @@ def test_time_zones() -> None:
     assert [str(zone) for zone in time_zones("+14155550100")] == ["America/Los_Angeles"]
     assert len(time_zones("+61412345678")) > 3
     assert time_zones("+881631555555") == ()
+
+
+def test_every_time_zone_that_numbers_have_is_known() -> None:
+    named = {name for names in TIMEZONE_DATA.values() for name in names}
+    assert len(named) > 200
+    assert not [name for name in named if not ZoneInfo(name).key]
 
 
 @pytest.mark.parametrize(("number", "shown"), [("+14155550100", "+1415•••0100"), ("+2902222", "+2•••")])
