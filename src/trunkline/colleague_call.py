@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Final
 
 from trunkline.brains.colleague import ColleagueAsked
 from trunkline.call import settle
 from trunkline.conversation.conversation import Ending
 from trunkline.errors import PbxUnavailable
-from trunkline.models import ANONYMOUS, CallId, CallRecord, HangUpBy
+from trunkline.models import ANONYMOUS, CallId, CallRecord, CallState, Direction, HangUpBy
 from trunkline.outbound_call import OutboundCall
 from trunkline.ports import CallLeg
-from trunkline.settings import AgentSettings
+from trunkline.settings import E164, AgentSettings
 from trunkline.transfers import Target
 
 TRANSFER_OF: Final = "transfer_of"
@@ -25,9 +28,9 @@ KEY_WAIT: Final = 0.3
 class ColleagueCall(OutboundCall):
     """`taken` tells the person's call what became of it."""
 
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self.taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    @cached_property
+    def taken(self) -> asyncio.Future[bool]:
+        return asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         try:
@@ -51,6 +54,23 @@ class ColleagueCall(OutboundCall):
         settle(self.taken, True)
         await self._until()
         return Ending(ending.by, f"Took the person of call {person}.", person)
+
+
+def record_for(person: CallRecord, target: Target, caller_ids: Sequence[str]) -> CallRecord:
+    """The call, before it is dialled. Behind the carrier they see the first of `caller_ids`, our numbers; in the house
+    the person's own, where one is shown.
+    """
+    in_the_house = not E164.fullmatch(target.to) and E164.fullmatch(person.number)
+    return CallRecord(
+        id=CallId(str(uuid.uuid4())),
+        direction=Direction.OUTBOUND,
+        number=target.to,
+        agent=person.agent,
+        state=CallState.QUEUED,
+        created_at=datetime.now(UTC),
+        caller_id=person.number if in_the_house else next(iter(caller_ids), None),
+        variables={TRANSFER_OF: person.id},
+    )
 
 
 def mind_for(person: CallRecord, target: Target, about: str) -> ColleagueAsked:

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from trunkline.brains.announcement import Announcement
 from trunkline.call import Call, Line
-from trunkline.colleague_call import TRANSFER_OF, ColleagueCall, manners_for, mind_for
+from trunkline.colleague_call import ColleagueCall, manners_for, mind_for, record_for
 from trunkline.conversation.conversation import Senses
 from trunkline.dialling.guards import Guards
 from trunkline.dialplan_call import DialplanCall
@@ -58,7 +58,7 @@ from trunkline.phone_numbers import to_e164
 from trunkline.ports import Brain, CallStore, ChannelControl, TurnChannel, Watcher
 from trunkline.recorded_call import RecordedCall
 from trunkline.routing import TurnedAway, agent_for
-from trunkline.settings import E164, AgentSettings, Settings
+from trunkline.settings import AgentSettings, Settings
 from trunkline.transfers import Target, TransferDesk
 
 log = logging.getLogger(__name__)
@@ -354,16 +354,7 @@ class Switchboard:
         self._check_room()
         agent = self._agent(person.agent)
         call = ColleagueCall(
-            CallRecord(
-                id=CallId(str(uuid.uuid4())),
-                direction=Direction.OUTBOUND,
-                number=target.to,
-                agent=person.agent,
-                state=CallState.QUEUED,
-                created_at=datetime.now(UTC),
-                caller_id=self._shown_to(target, person),
-                variables={TRANSFER_OF: person.id},
-            ),
+            record_for(person, target, self._settings.trunk.caller_ids),
             manners_for(agent.settings, target),
             mind_for(person, target, about),
             self._line_of(agent),
@@ -374,12 +365,6 @@ class Switchboard:
         )
         await self._begin(call)
         return call
-
-    def _shown_to(self, target: Target, person: CallRecord) -> str | None:
-        """Behind the carrier, a number of ours; in the house, who is on the line."""
-        if not E164.fullmatch(target.to) and E164.fullmatch(person.number):
-            return person.number
-        return next(iter(self._settings.trunk.caller_ids), None)
 
     def _publish(self, update: CallUpdate) -> None:
         for watcher in tuple(self._watchers):

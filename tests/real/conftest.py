@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
-from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TrunkSettings
+from trunkline.settings import AsteriskSettings, ServiceSettings, Settings, TransferSettings, TrunkSettings
 from trunkline.telephony.asterisk_fetch import SoundsFolder, provide_asterisk, provide_sounds
 from trunkline.telephony.asterisk_program import AsteriskProgram
 from trunkline.telephony.pbx import PrivateAsterisk
@@ -41,11 +41,13 @@ def private_asterisk(asterisk_program: AsteriskProgram, tmp_path: Path) -> Priva
         audiosocket: str = NOBODY,
         folder: Path = tmp_path,
         asterisk: AsteriskSettings | None = None,
+        transfers: Mapping[str, TransferSettings] | None = None,
     ) -> PrivateAsterisk:
         settings = Settings(
             service=ServiceSettings(data_dir=folder),
             trunk=trunk or TrunkSettings(),
             asterisk=asterisk or AsteriskSettings(),
+            transfers=dict(transfers or {}),
         )
         return PrivateAsterisk(asterisk_program, settings, audiosocket=audiosocket)
 

@@ -14,12 +14,13 @@ from tests.real.sip_peer import OK, RINGING, Answer, SipPeer
 from trunkline.errors import InvalidNumber, PbxUnavailable
 from trunkline.events import FarEndAnswered, FarEndGone, PbxEvent, PbxReady
 from trunkline.models import CallId
-from trunkline.settings import TrunkSettings
+from trunkline.settings import TransferSettings, TrunkSettings
 from trunkline.telephony.ari import AriPbx
 
 NUMBER = "+14155550123"
 CALLER = "+14155550100"
 COLLEAGUE = "+14155550177"
+ANNA = TransferSettings(to="sip:anna@127.0.0.1")
 TELEPHONE_EVENT = 101
 
 
@@ -94,7 +95,7 @@ async def exchange(asterisks: PrivateAsteriskFactory, *answers: Answer) -> Async
     server = await asyncio.start_server(media.serve, "127.0.0.1", 0)
     ours = server.sockets[0].getsockname()
     trunk = TrunkSettings(host="carrier.example", proxy=f"{host}:{port}", qualify_seconds=0)
-    async with asterisks(trunk, audiosocket=f"{ours[0]}:{ours[1]}") as asterisk:
+    async with asterisks(trunk, audiosocket=f"{ours[0]}:{ours[1]}", transfers={"Anna": ANNA}) as asterisk:
         ari = AriPbx(asterisk.ari, trunk)
         ari.on_event(events.put_nowait)
         async with ari:
@@ -165,6 +166,22 @@ async def test_a_hang_up_ends_a_transferred_call_as_well(private_asterisk: Priva
         await it.ari.hang_up(call_id)
         await it.until(FarEndGone)
         await it.peer.request("CANCEL")
+
+
+async def test_a_sip_address_is_called_past_the_trunk(private_asterisk: PrivateAsteriskFactory) -> None:
+    anna = await SipPeer.open(OK)
+    async with exchange(private_asterisk, OK) as it:
+        call_id = await it.answered_call()
+        host, port = anna.address
+        await it.ari.connect_next(call_id, f"sip:anna@{host}:{port}", ring_timeout=10)
+        it.media.hang_up()
+        invite = await anna.request("INVITE")
+        assert invite.startswith(f"INVITE sip:anna@{host}:{port} ")
+        await anna.request("ACK")
+        assert not await it.invites("anna")
+        anna.send_bye()
+        assert await it.until(FarEndGone) == FarEndGone(call_id, 16, transfer="ANSWER")
+    anna.close()
 
 
 async def test_nothing_gets_into_a_dial_string(private_asterisk: PrivateAsteriskFactory) -> None:
