@@ -201,7 +201,20 @@ async def test_a_sentence_that_a_hold_cut_goes_on_behind_it() -> None:
     booth.conversation.controls.resume()
     await booth.until(lambda: len(booth.turns) == 3)
     assert (booth.turns[2].text, booth.turns[2].cut_off) == (LONG, False)
+    spoken = sum(level_of(frame) > 0.1 for frame in booth.out) * FRAME_SECONDS
+    assert spoken > 0.06 * len(f"Hello.{LONG}") + 0.1, "it begins again with what was cut"
     booth.hang_up()
+
+
+async def test_a_hold_takes_nothing_of_the_longest_call() -> None:
+    booth = await greeted(Mind("Hello."), agent=AgentSettings(max_call_seconds=10))
+    booth.conversation.controls.hold()
+    await booth.wait(20.0)
+    booth.conversation.controls.resume()
+    await booth.wait(3.0)
+    assert not booth.closed
+    ending = await booth.until_over(20.0)
+    assert ending.reason == "The call reached its longest length."
 
 
 async def test_nobody_is_on_hold_for_ever() -> None:
@@ -275,6 +288,9 @@ async def test_a_supervisor_speaks_in_the_agents_place_and_gives_the_call_back()
     assert "colleague" in note
     assert kinds(booth) == ["taken-over", "given-back"]
     booth.hang_up()
+    await booth.until_over()
+    assert booth.recorder.person.count(tone(1.0, 300.0)) == 2, "what the supervisor was told is recorded as well"
+    assert theirs in booth.recorder.agent
 
 
 async def _collect(supervisor: TakenOver, heard: list[bytes]) -> None:
@@ -375,6 +391,18 @@ async def test_what_is_said_while_the_recording_is_paused_is_kept_nowhere() -> N
     assert tone(1.0, 300.0) in person
     assert len(person) < len(recorded[0])
     assert agent
+
+
+async def test_a_sentence_that_was_made_before_the_pause_and_begins_in_it_is_not_kept() -> None:
+    booth = await greeted(Mind("Hello.", [Say("This is said before."), Say("And this is said within.")]), "fine")
+    await booth.say(0.5)
+    await booth.until(lambda: booth.agent_speaks)
+    await booth.wait(0.5)
+    booth.conversation.controls.pause_recording()
+    await booth.until(lambda: len(booth.turns) == 3)
+    assert booth.turns[2].text == f"This is said before. {NOT_RECORDED}"
+    assert "within" not in repr(booth.updates)
+    booth.hang_up()
 
 
 async def test_a_turn_that_ends_behind_the_pause_is_not_kept_either() -> None:
