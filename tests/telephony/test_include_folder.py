@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +147,20 @@ def test_a_value_never_becomes_another_setting(change: dict[str, object]) -> Non
         render_folder(guest(TRUNK.model_copy(update=change)))
 
 
-@pytest.mark.parametrize("field", ["agi", "audiosocket", "password"])
+@pytest.mark.parametrize("field", ["agi", "audiosocket", "password", "permit"])
 def test_nor_does_an_option_of_the_command_line(field: str) -> None:
-    values = {"agi": "127.0.0.1:4573", "audiosocket": "127.0.0.1:9092", "password": "p"} | {field: HOSTILE}
+    values: dict[str, Any] = {"agi": "127.0.0.1:4573", "audiosocket": "127.0.0.1:9092", "password": "p"}
+    values[field] = (HOSTILE,) if field == "permit" else HOSTILE
     with pytest.raises(SettingsError):
         render_folder(Guest(Settings(trunk=TRUNK), tls=TlsFiles(), **values))
+
+
+def test_the_manager_interface_lets_our_user_in_from_there_and_named_networks() -> None:
+    files = render_folder(replace(guest(), permit=("10.0.0.7/32",)))
+    (user,) = sections(files, "manager.conf")
+    assert user.all("deny") == ["0.0.0.0/0.0.0.0"]
+    assert user.all("permit") == ["127.0.0.1/255.255.255.255", "10.0.0.7/32"]
+    assert user.all("write") == ["call", "reporting"]
 
 
 def test_the_passwords_are_in_no_repr() -> None:
