@@ -32,6 +32,7 @@ from tests.real.premises import (
     open_premises,
     trunk_to,
 )
+from tests.real.test_ari_connection import Relay
 from tests.real.their_asterisk import PASSWORD, TheirAsterisk
 from tests.real.tones import Ears, tones
 from trunkline.events import CallCreated
@@ -53,6 +54,7 @@ LISTEN = {"wait_for_agent": {"silence_ms": 200}}
 SPEAK = {"wav": "hm.wav", "text": "hm"}
 ANNA, BEN, CARL = "101", "102", "103"
 AGI_PORT = 4573
+LOOPBACK = "127.0.0.1"
 QUEUE, AGI_FULL, AGI_TURNS = "600", "700", "701"
 PREFIX = "+14155559"
 """Of the numbers behind which the office's extensions are."""
@@ -136,6 +138,8 @@ class Office:
     workflow: N8nServer
     ears: Ears
     ours: TheirAsterisk
+    relay: Relay
+    """Between Trunkline and the ARI of our Asterisk."""
     instance: AsteriskInstance
     command: tuple[str, ...]
 
@@ -156,7 +160,7 @@ class Office:
     @asynccontextmanager
     async def staffed(self, *colleagues: Scenario) -> AsyncIterator[StandInCarrier]:
         """With these people at its extensions."""
-        config = CarrierConfig(host="127.0.0.1", username=None, calls_per_second=None)
+        config = CarrierConfig(host=LOOPBACK, username=None, calls_per_second=None)
         async with StandInCarrier(config, colleagues, out_dir=self.premises.folder / "phones") as phones:
             await self.console(f"dialplan set global PHONES {phones.host}:{phones.port}")
             yield phones
@@ -215,6 +219,30 @@ class Office:
     def _file(self) -> Path:
         return self.instance.folder / "log" / "cdr-csv" / "Master.csv"
 
+    async def two_in_touch(self) -> None:
+        """Until our Asterisk has two people in one bridge."""
+        async with asyncio.timeout(TIMEOUT):
+            while " 2 stasis" not in await self.ours.says("bridge show all"):
+                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL)
+
+    @asynccontextmanager
+    async def ari_cut(self) -> AsyncIterator[None]:
+        """Trunkline and our Asterisk don't reach each other by it inside the block, but by all else."""
+        self.relay.closed = True
+        self.relay.cut()
+        await self._health(503)
+        try:
+            yield
+        finally:
+            self.relay.closed = False
+        await self._health(200)
+
+    async def _health(self, status: int) -> None:
+        async with asyncio.timeout(TIMEOUT):
+            while (await self.premises.http.get("/health")).status_code != status:
+                await asyncio.sleep(POLL)
+
     async def nothing_is_left(self) -> None:
         """No call, in either Asterisk or in Trunkline."""
         await self.ours.until_no_channels()
@@ -257,7 +285,7 @@ class Building:
 
     @asynccontextmanager
     async def open(
-        self, premises: Premises, workflow: N8nServer, ears: Ears, ours: TheirAsterisk
+        self, premises: Premises, workflow: N8nServer, ears: Ears, ours: TheirAsterisk, relay: Relay
     ) -> AsyncIterator[Office]:
         instance = self.instance
         (instance.folder / "log" / "cdr-csv").mkdir(parents=True)
@@ -270,7 +298,7 @@ class Building:
             "cdr.conf": CDR,
         }
         async with running(self.program, instance, files, MODULES) as command:
-            office = Office(premises, workflow, ears, ours, instance, command)
+            office = Office(premises, workflow, ears, ours, relay, instance, command)
             office.forget_records()
             yield office
 
@@ -300,8 +328,8 @@ async def building(program: AsteriskProgram, folder: Path) -> AsyncIterator[Buil
 @asynccontextmanager
 async def attached(
     ours: TheirAsterisk, place: Building, folder: Path, transfers: Mapping[str, TransferSettings], **house: Any
-) -> AsyncIterator[Premises]:
-    """A house that is attached to that Asterisk, from which the office can be reached; with an AGI door."""
+) -> AsyncIterator[tuple[Premises, Relay]]:
+    """A house that is attached to that Asterisk, from which the office can be reached, by a relay; with an AGI door."""
     carrier, (host, port) = an_address(), an_address()
     given = {
         "ASTERISK__MODE": "external",
@@ -320,10 +348,15 @@ async def attached(
         for name, text in place.peers(ours.address).items():
             with (ours.folder / "etc" / name).open("a") as file:
                 file.write(text)
-        environment.setenv(f"{ENV_PREFIX}ASTERISK__ARI_URL", f"http://{ours.address}:8088/ari")
+        relay = Relay(ours.address, 8088)
+        server = await asyncio.start_server(relay.serve, LOOPBACK, 0)
+        environment.setenv(
+            f"{ENV_PREFIX}ASTERISK__ARI_URL", "http://{}:{}/ari".format(*server.sockets[0].getsockname())
+        )
         try:
             await ours.start()
             async with open_premises(folder, carrier=carrier, transfers=transfers, **house) as premises:
-                yield premises
+                yield premises, relay
         finally:
+            server.close()
             await ours.close()

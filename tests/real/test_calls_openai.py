@@ -50,7 +50,7 @@ async def test_whatever_a_models_server_does_the_person_hears_something_soon(tmp
         *(busy, busy),
         *(uses(("no_such_tool", {})), says("I can't do that.")),
         *(broken, broken),
-        says(*(step for word in "We are open from nine to five.".split() for step in (f"{word} ", 0.2))),
+        says("We are ", 0.4, "open from ", 0.4, "nine to ", 0.6, "five."),
         *(dead, dead),
         says("Fine."),
         says("Well", 60),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -21,6 +23,7 @@ from tests.real.office import (
     Office,
     attached,
     building,
+    goodbye,
     hertz_of,
     number_of,
     transfer,
@@ -47,8 +50,8 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, asterisk_program: Aste
         people["desk"] = TransferSettings(to=f"{QUEUE}@internal")
         manners = {"brain": "n8n", "n8n": {"webhook_url": workflow.url}}
         async with (
-            attached(ours, place, house, people, ears=ears, **manners) as premises,
-            place.open(premises, workflow, ears, ours) as office,
+            attached(ours, place, house, people, ears=ears, **manners) as (premises, relay),
+            place.open(premises, workflow, ears, ours, relay) as office,
         ):
             yield office
 
@@ -166,3 +169,36 @@ async def test_the_dialplan_of_the_office_asks_for_the_agent(office: Office, ext
         assert call["reason"] == f"The agent transferred the call to {number_of(to)}."
     records = [one for one in await office.records(4) if one["to"] in (ANNA, BEN)]
     assert [(one["to"], one["disposition"]) for one in records] == [(ANNA, "NO ANSWER"), (BEN, "ANSWERED")]
+
+
+async def test_ari_is_cut_while_two_are_in_touch(
+    office: Office, record_property: Callable[[str, object], None]
+) -> None:
+    """They go on, and one of them leaves unseen; who calls meanwhile is answered by way of AGI; the next call works."""
+    office.workflow.plays = [transfer("ben"), goodbye(), goodbye()]
+    waits = office.person(LISTEN, SPEAK, LISTEN, says=("Ben, please.",), name="waits", stays_ms=60_000)
+    leaves = [LISTEN, SPEAK, LISTEN, *KEEPS_SPEAKING * 2, "hang_up"]
+    ben = office.colleague(BEN, *leaves, says=("Yes.",), name="Ben")
+    short = office.person(LISTEN, SPEAK, LISTEN, says=("Hello?", "Hello again?"), name="short", hertz=1000.0)
+    async with office.staffed(ben) as phones:
+        waiting = asyncio.create_task(office.call_trunk(waits))
+        await office.two_in_touch()
+        async with office.ari_cut():
+            meanwhile = await office.call_trunk(short)
+            gone = await phones.next_report(TIMEOUT)
+        back = time.monotonic()
+        alone = await waiting
+        record_property("alone_for_s", round(time.monotonic() - back, 2))
+        called = time.monotonic()
+        after = await office.call_trunk(short)
+        record_property("answered_after_s", round(called - back + (after.answer_after_ms or 0) / 1000, 2))
+    assert (gone.ended_by, alone.ended_by) == ("person", "caller")
+    assert office.heard(alone, "callers") == [AGENT_HERTZ, hertz_of(BEN)]
+    first, asked, *others = await office.calls(4)
+    assert [event["kind"] for event in first["events"]] == ["transfer", "transfer-asked", "transfer-taken"]
+    assert (first["disposition"], first["reason"]) == ("answered", "The agent transferred the call to ben.")
+    assert asked["disposition"] == "answered"
+    for call, report, said in zip(others, (meanwhile, after), ("Hello?", "Hello again?"), strict=True):
+        assert (report.outcome, report.ended_by, report.problems) == ("answered", "caller", ())
+        assert call["transcript"].splitlines() == ["Agent: Hello there.", f"Person: {said}", "Agent: Goodbye."]
+        assert (call["direction"], call["disposition"], call["hungUpBy"]) == ("inbound", "answered", "agent")
