@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from trunkline.carriers.twilio.facts import open_facts
+from trunkline.carriers.twilio.facts import Facts, open_facts
 from trunkline.cli.loop_call import LoopCall
 from trunkline.cli.shared import load_settings
 from trunkline.doctor.account import Account
@@ -20,7 +20,6 @@ from trunkline.doctor.external import AudioPort, ExternalAsterisk, NotOurs
 from trunkline.doctor.machine import Asterisk, Clock, Disk
 from trunkline.doctor.minds import Model, N8n, Speech
 from trunkline.doctor.network import Nat, Ports
-from trunkline.doctor.real_call import RealCall
 from trunkline.doctor.speech_servers import speech_server_checks
 from trunkline.doctor.trunk import Dns, sip_checks
 from trunkline.doctor.twilio import account_checks
@@ -82,8 +81,14 @@ def checks(settings: Settings, call: str = "") -> list[Check]:
         Disk(settings),
         Clock(),
         *([LoopCall(settings)] if private else []),
-        *([RealCall(settings, call, facts) if private else NotOurs("call")] if call else []),
+        *([_real_call(settings, call, facts) if private else NotOurs("call")] if call else []),
     ]
+
+
+def _real_call(settings: Settings, number: str, facts: Facts | None) -> Check:
+    from trunkline.doctor.real_call import RealCall  # noqa: PLC0415  # it brings the store, which is slow to import
+
+    return RealCall(settings, number, facts)
 
 
 def judge_settings(settings: Settings) -> Verdict:

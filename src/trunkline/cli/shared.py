@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,10 +13,9 @@ from trunkline.access import AccessBook
 from trunkline.ledger import Ledger
 from trunkline.settings import Settings
 from trunkline.settings_file import load
-from trunkline.store.access import SqlAccessBook
-from trunkline.store.database import address
-from trunkline.store.ledger import SqlLedger
-from trunkline.store.transactions import Tables
+
+if TYPE_CHECKING:
+    from trunkline.store.transactions import Tables
 
 AUDIOSOCKET = "127.0.0.1:9092"
 SECRETS_FILE = Path(".env")
@@ -32,6 +32,8 @@ def load_settings(context: typer.Context) -> Settings:
 @asynccontextmanager
 async def opened_ledger(settings: Settings) -> AsyncIterator[Ledger]:
     """What is kept about dialling, whether the service runs or not. Raises `StoreError`."""
+    from trunkline.store.ledger import SqlLedger  # noqa: PLC0415  # as below
+
     async with _tables(settings) as tables:
         yield SqlLedger(tables)
 
@@ -39,12 +41,18 @@ async def opened_ledger(settings: Settings) -> AsyncIterator[Ledger]:
 @asynccontextmanager
 async def opened_access_book(settings: Settings) -> AsyncIterator[AccessBook]:
     """The API keys, likewise."""
+    from trunkline.store.access import SqlAccessBook  # noqa: PLC0415  # as below
+
     async with _tables(settings) as tables:
         yield SqlAccessBook(tables)
 
 
 @asynccontextmanager
 async def _tables(settings: Settings) -> AsyncIterator[Tables]:
+    # A database takes longer to import than most commands take to run.
+    from trunkline.store.database import address  # noqa: PLC0415
+    from trunkline.store.transactions import Tables  # noqa: PLC0415
+
     tables = await Tables.open(address(settings.service))
     try:
         yield tables

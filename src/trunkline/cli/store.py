@@ -13,7 +13,6 @@ from trunkline.erasure import Erased, Eraser
 from trunkline.models import CallId
 from trunkline.phone_numbers import to_e164
 from trunkline.settings import Settings
-from trunkline.store import Keyring, open_recordings, open_store
 
 app = typer.Typer(help="What is kept of calls.", no_args_is_help=True)
 
@@ -43,6 +42,8 @@ def forget(
 
 
 def _with_eraser(settings: Settings, work: Callable[[Eraser], Awaitable[Erased]]) -> Erased:
+    from trunkline.store import Keyring, open_recordings, open_store  # noqa: PLC0415  # slow to import
+
     async def run() -> Erased:
         store = await open_store(settings.service)
         try:
