@@ -261,7 +261,7 @@ async def open_premises(
     ring_timeout: float | None = None,
     voice: FakeTextToSpeech | None = None,
     ears: FakeSpeechToText | None = None,
-    incoming: IncomingSettings = IncomingSettings(),
+    incoming: IncomingSettings | None = None,
     transfers: Mapping[str, TransferSettings] | None = None,
     privacy: PrivacySettings | None = None,
     brains: Callable[[AgentSettings], Brain] = make_brain,
@@ -277,7 +277,7 @@ async def open_premises(
     manners = {"brain": "scripted", "script": str(folder / "brief.yaml"), "listening": listening}
     trunk = trunk_to(address)
     settings = Settings(
-        incoming=incoming,
+        incoming=incoming or IncomingSettings(),
         transfers=dict(transfers or {}),
         privacy=privacy or PrivacySettings(),
         service=ServiceSettings(data_dir=folder / "data", port=0),

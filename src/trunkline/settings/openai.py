@@ -160,9 +160,7 @@ class OpenAISettings(FallbackSettings):
     def _numbers(cls, transfers: dict[str, str]) -> dict[str, str]:
         for name, number in transfers.items():
             if not (E164.fullmatch(number) or TRANSFER_NAME.fullmatch(number)):
-                raise ValueError(
-                    f"{name} = {number!r} is neither a number as +14155550100 nor a transfer's name"
-                )
+                raise ValueError(f"{name} = {number!r} is neither a number as +14155550100 nor a transfer's name")
         return transfers
 
     @field_validator("tools")
