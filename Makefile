@@ -35,8 +35,10 @@ serve: parts ## the service on 127.0.0.1:3030, with the settings in trunkline.to
 
 test: parts ## all tests, real calls through a real Asterisk included (and a real n8n, after `make parts-n8n`)
 	$(call say,Running the tests)
-	@# Most of their time they wait for the clocks of calls: three at a time on two cores. Long files are not the last ones.
-	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@# Most of the time a test waits for the clock of a call: two at a time. Long files are not the last ones.
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/real_n8n
+	@# n8n takes both cores for itself.
+	@python -m pytest tests/real_n8n
 
 check: setup ## format, lint, types and the direction of imports
 	$(call say,Checking)

@@ -197,7 +197,7 @@ async def test_an_agent_that_does_not_exist(office: Office) -> None:
     [
         (FULL, (WAIT, "hang_up")),
         (FULL, (WAIT, SPEAK, {"pause_ms": 1500}, "hang_up")),  # while the agent speaks
-        (TURNS, ({"pause_ms": 20}, "hang_up")),  # at the greeting
+        (TURNS, ({"pause_ms": 200}, "hang_up")),  # at the greeting
         (TURNS, (WAIT, {"pause_ms": 300}, "hang_up")),  # while the person is recorded
         (TURNS, (WAIT, SPEAK, {"pause_ms": 2500}, "hang_up")),  # while a file is played
     ],
@@ -206,8 +206,10 @@ async def test_the_person_hangs_up(office: Office, called: str, steps: tuple[obj
     office.premises.ears.texts.append("tell me more")
     await office.call_in(called, *steps)
     told, call = await office.told(), await office.the_call()
-    assert (told["DISPOSITION"], told["HANGUP_BY"], told["WENT_ON"]) == ("ANSWERED", "person", "")
-    assert (call["disposition"], call["hungUpBy"]) == ("answered", "person")
+    assert (told["HANGUP_BY"], told["WENT_ON"], call["hungUpBy"]) == ("person", "", "person")
+    # Whoever hangs up at the greeting may be gone before Asterisk has said that the call is answered.
+    assert told["DISPOSITION"] in (("ANSWERED",) if WAIT in steps else ("ANSWERED", "NO-ANSWER"))
+    assert call["disposition"].upper() == told["DISPOSITION"]
     assert all(len(turn["text"]) < len(LONG) for turn in call["turns"])  # nobody heard the end of that
 
 
